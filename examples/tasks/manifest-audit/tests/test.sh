@@ -1,0 +1,30 @@
+#!/bin/bash
+tests=$(cd "$(dirname "$0")" && pwd)
+logs=${VERIFIER_LOGS_PATH:-/logs/verifier}
+export LC_ALL=C.UTF-8
+reward=1
+pass() { printf 'PASS %s\n' "$1"; }
+fail() { printf 'FAIL %s: %s\n' "$1" "$2"; reward=0; }
+# check NAME WHAT COMMAND...: PASS when the command succeeds, else FAIL with WHAT.
+check() { local name=$1 what=$2; shift 2; if "$@"; then pass "$name"; else fail "$name" "$what"; fi; }
+# same NAME EXPECTED SEEN: the two files hold the same text (a missing final newline is forgiven).
+same() {
+  local at
+  if [ ! -f "$3" ]; then fail "$1" "${3##*/} is missing"; return; fi
+  at=$(awk 1 "$3" | diff -a "$2" - | head -n 4 | cut -c 1-100 | tr '\n\t' '  ')
+  if [ -z "$at" ]; then pass "$1"; else fail "$1" "${3##*/} differs (< expected, > seen): $at"; fi
+}
+# scratch directory of the verifier
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+
+same audit "$tests/expected.txt" audit.txt
+for status in OK CHANGED MISSING EXTRA; do
+  want=$(grep -c "^$status " "$tests/expected.txt")
+  seen=0
+  [ -f audit.txt ] && seen=$(grep -c "^$status " audit.txt)
+  check "count_$status" "$want lines with $status expected, $seen seen" test "$want" = "$seen"
+done
+check store_intact "MANIFEST or a file below store/ was changed or removed" sha256sum --status -c "$tests/inputs.sha256"
+
+mkdir -p "$logs" && echo "$reward" > "$logs/reward.txt"
+exit 0
