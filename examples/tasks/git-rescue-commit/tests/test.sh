@@ -14,8 +14,9 @@ same() {
   at=$(awk 1 "$3" | diff -a "$2" - | head -n 4 | cut -c 1-100 | tr '\n\t' '  ')
   if [ -z "$at" ]; then pass "$1"; else fail "$1" "${3##*/} differs (< expected, > seen): $at"; fi
 }
-# scratch directory of the verifier
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+mkdir -p "$logs" && logs=$(cd "$logs" && pwd)
+work=$(mktemp -d) || { fail scratch "no scratch directory for the verifier"; echo 0 > "$logs/reward.txt"; exit 0; }
+trap 'rm -rf "$work"' EXIT
 
 main=9424c7ddd87884d901af6c109d22d9b1aaeda300
 lost=df55646e6e0f3f8131812cf5c0f8d9349a0cd944
@@ -34,5 +35,5 @@ is refs "$(repo for-each-ref --format='%(refname)' | tr '\n' ' ')" 'refs/heads/m
 is checked_out "$(repo symbolic-ref HEAD)" refs/heads/main
 is clean_tree "$(repo status --porcelain | tr '\n' ';')" ''
 
-mkdir -p "$logs" && echo "$reward" > "$logs/reward.txt"
+echo "$reward" > "$logs/reward.txt"
 exit 0

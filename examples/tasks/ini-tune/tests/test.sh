@@ -14,8 +14,9 @@ same() {
   at=$(awk 1 "$3" | diff -a "$2" - | head -n 4 | cut -c 1-100 | tr '\n\t' '  ')
   if [ -z "$at" ]; then pass "$1"; else fail "$1" "${3##*/} differs (< expected, > seen): $at"; fi
 }
-# scratch directory of the verifier
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+mkdir -p "$logs" && logs=$(cd "$logs" && pwd)
+work=$(mktemp -d) || { fail scratch "no scratch directory for the verifier"; echo 0 > "$logs/reward.txt"; exit 0; }
+trap 'rm -rf "$work"' EXIT
 
 # value SECTION KEY: the value(s) of a key in a section, without a trailing comment
 value() {
@@ -48,5 +49,5 @@ else
   check retries_last "retries is not the last line of [mailer]" test "$(awk 'NF' service.ini | tail -n 1 | cut -c 1-7)" = retries
 fi
 
-mkdir -p "$logs" && echo "$reward" > "$logs/reward.txt"
+echo "$reward" > "$logs/reward.txt"
 exit 0

@@ -14,8 +14,9 @@ same() {
   at=$(awk 1 "$3" | diff -a "$2" - | head -n 4 | cut -c 1-100 | tr '\n\t' '  ')
   if [ -z "$at" ]; then pass "$1"; else fail "$1" "${3##*/} differs (< expected, > seen): $at"; fi
 }
-# scratch directory of the verifier
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+mkdir -p "$logs" && logs=$(cd "$logs" && pwd)
+work=$(mktemp -d) || { fail scratch "no scratch directory for the verifier"; echo 0 > "$logs/reward.txt"; exit 0; }
+trap 'rm -rf "$work"' EXIT
 
 while read -r mode type path; do
   seen=$(stat -c %a "$path" 2> /dev/null || echo missing)
@@ -26,5 +27,5 @@ cut -c 7- "$tests/expected.txt" | sort > "$work/want"
 check same_files "files were added or removed below share/" cmp -s "$work/seen" "$work/want"
 check contents_intact "the contents of a file below share/ changed" sha256sum --status -c "$tests/inputs.sha256"
 
-mkdir -p "$logs" && echo "$reward" > "$logs/reward.txt"
+echo "$reward" > "$logs/reward.txt"
 exit 0
