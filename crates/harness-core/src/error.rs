@@ -44,6 +44,8 @@ pub enum ErrorKind {
     ContextOverflow,
     /// A cap on tokens, money, trials or time stopped the run; it can be resumed with a higher cap.
     Budget,
+    /// One attempt used up its steps or tokens; the runner turns it into the attempt's finish.
+    TrialLimit,
     /// The verifier could not judge (its own machinery failed, or it left no reward).
     Verifier,
     /// The journal could not be read or written.

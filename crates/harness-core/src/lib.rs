@@ -1,13 +1,66 @@
 //! The vocabulary, the traits and the loop.
+mod arena;
+mod budget;
+mod clock;
+mod context;
+mod engine;
 mod error;
+mod event;
+mod harness;
 mod id;
+mod journal;
+mod lineage;
+mod llm;
+mod meter;
+mod miner;
+mod proposal;
+mod proposer;
+mod runner;
 mod sandbox;
+mod split;
+mod stage;
 mod task;
+mod trajectory;
+mod trial;
+mod validator;
+mod verdict;
+mod verifier;
+mod weakness;
 
+pub use arena::{Arena, Gating};
+pub use budget::{Budget, Caps, Reservation};
+pub use clock::{Clock, Executor, SystemClock};
+pub use context::{RunContext, TrialLimits};
+pub use engine::{
+    Assessed, Claim, Engine, EngineBuilder, EngineConfig, Measured, RoundReport, RunReport,
+    StopReason, TrialCounts,
+};
 pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, Observer, Unobserved};
+pub use harness::{Harness, Surface};
 pub use id::{Fingerprint, ModelId, ProposalId, SurfaceId, TaskName, WeaknessId};
+pub use journal::{Consultation, Journal, MemoryJournal, Record, RunIdentity};
+pub use lineage::{Lineage, PromotedEdit, Promotion};
+pub use llm::{
+    Arguments, Completion, Delta, FinishReason, LlmBackend, Message, Request, ResponseSchema, Role,
+    ToolCall, ToolSpec, Usage,
+};
+pub use miner::Miner;
+pub use proposal::{Brief, PastProposal, Proposal};
+pub use proposer::Proposer;
 pub use sandbox::{
     Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, OutputLimit, Sandbox,
     SandboxPath, Session, stamp_by_command,
 };
+pub use split::Benchmark;
+pub use stage::StageContext;
 pub use task::{Environment, Network, ResourceLimits, Task, Upload};
+pub use trajectory::{Observation, ObservationStatus, Step, StepSource, Trajectory};
+pub use trial::{
+    Finish, HeldIn, HeldOut, Outcome, Phase, Replicate, Score, Sealed, Spent, Split, SplitName,
+    Trial, TrialId, TrialKey, Trials,
+};
+pub use validator::{Incumbent, Validator};
+pub use verdict::{Comparison, Composed, Decision, Judged, Judgement, Pair, Verdict};
+pub use verifier::Verifier;
+pub use weakness::{Citation, Signature, Weakness};

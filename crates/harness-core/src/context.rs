@@ -1,0 +1,192 @@
+//! What a harness may use while it attempts a task.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::ModelId;
+use crate::llm::{Completion, LlmBackend, Request};
+use crate::meter::Meter;
+use crate::sandbox::Session;
+use crate::trajectory::{Step, Trajectory};
+use crate::trial::{Finish, Spent};
+
+/// What one attempt may use. Not a surface: no edit changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialLimits {
+    /// Calls to the model.
+    pub steps: u32,
+    /// Tokens, sent and received, where the server tells them.
+    pub tokens: u64,
+    /// Time for the agent; the task's own time-out when that is shorter.
+    pub time: Duration,
+    /// Tokens in one reply.
+    pub reply_tokens: u32,
+    /// Sampling temperature; the backend's default when `None`.
+    pub temperature: Option<f64>,
+}
+
+impl Default for TrialLimits {
+    /// 100 steps, two million tokens, 20 minutes, replies of 4096 tokens.
+    fn default() -> Self {
+        Self {
+            steps: 100,
+            tokens: 2_000_000,
+            time: Duration::from_secs(1200),
+            reply_tokens: 4096,
+            temperature: None,
+        }
+    }
+}
+
+/// The door of one attempt to the world: the model, the session, the record.
+pub struct RunContext<'a> {
+    meter: Meter,
+    session: &'a dyn Session,
+    limits: TrialLimits,
+    clock: Arc<dyn Clock>,
+    started: Duration,
+    seed: u64,
+    log: Arc<Mutex<TrialLog>>,
+}
+
+impl fmt::Debug for RunContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunContext")
+            .field("model", self.model())
+            .field("limits", &self.limits)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an attempt leaves, also when it is dropped in the middle.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrialLog {
+    pub(crate) trajectory: Trajectory,
+    pub(crate) activations: BTreeMap<String, u64>,
+    pub(crate) spent: Spent,
+    pub(crate) limit_hit: Option<Finish>,
+}
+
+impl<'a> RunContext<'a> {
+    /// A context outside any run: unlimited budget, recorded nowhere. For tests and for a harness used alone.
+    pub fn alone(
+        model: Arc<dyn LlmBackend>,
+        session: &'a dyn Session,
+        limits: TrialLimits,
+    ) -> Self {
+        let meter = Meter::new(model, Arc::new(Budget::default()));
+        Self::new(meter, session, limits, Arc::new(SystemClock::default()), 0)
+    }
+
+    pub(crate) fn new(
+        meter: Meter,
+        session: &'a dyn Session,
+        limits: TrialLimits,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+    ) -> Self {
+        let started = clock.now();
+        Self { meter, session, limits, clock, started, seed, log: Arc::default() }
+    }
+
+    /// Who thinks.
+    pub fn model(&self) -> &ModelId {
+        self.meter.model()
+    }
+
+    /// Where to act.
+    pub fn session(&self) -> &'a dyn Session {
+        self.session
+    }
+
+    /// What this attempt may use.
+    pub fn limits(&self) -> &TrialLimits {
+        &self.limits
+    }
+
+    /// Time since the attempt began.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_sub(self.started)
+    }
+
+    /// Time left.
+    pub fn remaining(&self) -> Duration {
+        self.limits.time.saturating_sub(self.elapsed())
+    }
+
+    /// Calls to the model left.
+    pub fn steps_left(&self) -> u32 {
+        let calls = u32::try_from(self.log().spent.calls).unwrap_or(u32::MAX);
+        self.limits.steps.saturating_sub(calls)
+    }
+
+    /// Asks the model. Reply length, temperature and seed are set from the limits where the request leaves them open.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TrialLimit`] when steps or tokens are used up: let it through, the runner turns it into
+    /// the attempt's [`Finish`]. Others are the model's.
+    pub async fn complete(&self, mut request: Request) -> Result<Completion> {
+        let call = self.admit_call()?;
+        request.max_tokens.get_or_insert(self.limits.reply_tokens);
+        request.temperature = request.temperature.or(self.limits.temperature);
+        request.seed.get_or_insert(self.seed.wrapping_add(call));
+        let completion = self.meter.complete(request).await?;
+        self.log().spent += Spent::call(completion.usage.as_ref());
+        Ok(completion)
+    }
+
+    /// Writes a step down and returns its number. `step.step_id` and `step.elapsed` are filled in here.
+    pub fn record(&self, mut step: Step) -> u32 {
+        step.elapsed = self.elapsed();
+        let mut log = self.log();
+        step.step_id = u32::try_from(log.trajectory.steps.len() + 1).unwrap_or(u32::MAX);
+        let id = step.step_id;
+        log.trajectory.steps.push(step);
+        id
+    }
+
+    /// Notes that a control or surface of the harness acted.
+    pub fn fired(&self, name: &str) {
+        *self.log().activations.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// The steps so far.
+    pub fn trajectory(&self) -> Trajectory {
+        self.log().trajectory.clone()
+    }
+
+    /// How often each control acted so far.
+    pub fn activations(&self) -> BTreeMap<String, u64> {
+        self.log().activations.clone()
+    }
+
+    pub(crate) fn share_log(&self) -> Arc<Mutex<TrialLog>> {
+        Arc::clone(&self.log)
+    }
+
+    fn admit_call(&self) -> Result<u64> {
+        let mut log = self.log();
+        let hit = if log.spent.calls >= u64::from(self.limits.steps) {
+            Finish::OutOfSteps
+        } else if log.spent.tokens() >= self.limits.tokens {
+            Finish::OutOfTokens
+        } else {
+            return Ok(log.spent.calls);
+        };
+        let message = format!("the attempt is over: {hit:?}");
+        log.limit_hit = Some(hit);
+        Err(Error::new(ErrorKind::TrialLimit, message))
+    }
+
+    fn log(&self) -> MutexGuard<'_, TrialLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

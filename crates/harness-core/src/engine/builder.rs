@@ -1,0 +1,360 @@
+//! Putting an engine together.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::report::typed_promotion;
+use super::resume::Earlier;
+use super::{Engine, RoundReport, TrialCounts};
+use crate::budget::{Budget, Caps};
+use crate::clock::{Clock, Executor, SystemClock};
+use crate::context::TrialLimits;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Observer, Unobserved};
+use crate::harness::Harness;
+use crate::id::Fingerprint;
+use crate::journal::{Journal, MemoryJournal, Record, RunIdentity};
+use crate::lineage::Lineage;
+use crate::llm::LlmBackend;
+use crate::meter::Meter;
+use crate::miner::Miner;
+use crate::proposer::Proposer;
+use crate::runner::{Order, Runner};
+use crate::sandbox::Sandbox;
+use crate::split::Benchmark;
+use crate::task::Task;
+use crate::trial::{Phase, Replicate, Spent, SplitName, Trial};
+use crate::validator::Validator;
+use crate::verifier::Verifier;
+
+/// How a run goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineConfig {
+    /// At most this many rounds.
+    pub rounds: u32,
+    /// At most this many proposals a round (K in the paper).
+    pub width: usize,
+    /// Attempts at each task when a harness is measured on a whole split.
+    pub attempts: u32,
+    /// Attempts at each sealed task for the final claim.
+    pub claim_attempts: u32,
+    /// Rounds in a row without a promotion after which to stop; 0 never stops for that.
+    pub dry_rounds: u32,
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// What one attempt may use.
+    pub limits: TrialLimits,
+    /// Trials at once. Not part of a run's identity.
+    #[serde(skip)]
+    pub concurrency: usize,
+    /// How often a void trial is tried again. Not part of a run's identity.
+    #[serde(skip)]
+    pub void_retries: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            rounds: 4,
+            width: 4,
+            attempts: 2,
+            claim_attempts: 2,
+            dry_rounds: 2,
+            seed: 0,
+            limits: TrialLimits::default(),
+            concurrency: 4,
+            void_retries: 2,
+        }
+    }
+}
+
+/// Describes an [`Engine`]. Model, sandbox, verifier, benchmark, miner, proposer and validator must be given; the journal
+/// is in memory and nobody observes unless said otherwise.
+pub struct EngineBuilder<H: Harness> {
+    seed: H,
+    model: Option<Arc<dyn LlmBackend>>,
+    improver: Option<Arc<dyn LlmBackend>>,
+    sandbox: Option<Arc<dyn Sandbox>>,
+    verifier: Option<Arc<dyn Verifier>>,
+    benchmark: Option<Benchmark>,
+    miner: Option<Arc<dyn Miner>>,
+    proposer: Option<Arc<dyn Proposer<H>>>,
+    validator: Option<Arc<dyn Validator<H>>>,
+    journal: Arc<dyn Journal>,
+    observer: Arc<dyn Observer>,
+    clock: Arc<dyn Clock>,
+    executor: Option<Arc<dyn Executor>>,
+    caps: Caps,
+    config: EngineConfig,
+    identity: RunIdentity,
+}
+
+impl<H: Harness> fmt::Debug for EngineBuilder<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident: dyn $($part:tt)+) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: impl $($part)+ + 'static) -> Self {
+            self.$name = Some(Arc::new($name));
+            self
+        }
+    };
+}
+
+impl<H: Harness> EngineBuilder<H> {
+    pub(super) fn new(seed: H) -> Self {
+        Self {
+            seed,
+            model: None,
+            improver: None,
+            sandbox: None,
+            verifier: None,
+            benchmark: None,
+            miner: None,
+            proposer: None,
+            validator: None,
+            journal: Arc::new(MemoryJournal::default()),
+            observer: Arc::new(Unobserved),
+            clock: Arc::new(SystemClock::default()),
+            executor: None,
+            caps: Caps::default(),
+            config: EngineConfig::default(),
+            identity: RunIdentity::default(),
+        }
+    }
+
+    part! {
+        /// The fixed model: the same handle serves harness, miner and proposer. That is what "self" means.
+        model: dyn LlmBackend
+    }
+    part! {
+        /// Another model for mining and proposing. Then it is no longer *self*-improvement, and the run's identity and
+        /// report say so.
+        improver: dyn LlmBackend
+    }
+    part! {
+        /// Where trials run.
+        sandbox: dyn Sandbox
+    }
+    part! {
+        /// The frozen judge.
+        verifier: dyn Verifier
+    }
+    part! {
+        /// Finds weaknesses.
+        miner: dyn Miner
+    }
+    part! {
+        /// Writes edits.
+        proposer: dyn Proposer<H>
+    }
+    part! {
+        /// Decides.
+        validator: dyn Validator<H>
+    }
+    part! {
+        /// Runs trials on other threads.
+        executor: dyn Executor
+    }
+
+    /// The tasks.
+    #[must_use]
+    pub fn benchmark(mut self, benchmark: Benchmark) -> Self {
+        self.benchmark = Some(benchmark);
+        self
+    }
+
+    /// Where everything is recorded, and resumed from.
+    #[must_use]
+    pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
+        self.journal = Arc::new(journal);
+        self
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Caps over everything.
+    #[must_use]
+    pub fn caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
+    }
+
+    /// How the run goes on.
+    #[must_use]
+    pub fn config(mut self, config: EngineConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// One more thing that makes this run this run, such as the gate: resuming with another value is refused.
+    #[must_use]
+    pub fn identity(mut self, key: &str, value: impl fmt::Display) -> Self {
+        self.identity = self.identity.with(key, value);
+        self
+    }
+
+    /// Reads the journal and takes up the run where it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] naming a missing part or an impossible setting; [`ErrorKind::Mismatch`] when the journal
+    /// belongs to another configuration; [`ErrorKind::Journal`] when it cannot be read.
+    pub async fn build(mut self) -> Result<Engine<H>> {
+        check_config(&self.config)?;
+        let benchmark = required(self.benchmark.take(), "benchmark")?;
+        let miner = required(self.miner.take(), "miner")?;
+        let proposer = required(self.proposer.take(), "proposer")?;
+        let validator = required(self.validator.take(), "validator")?;
+        let improver = match self.improver.take() {
+            Some(other) => other,
+            None => Arc::clone(self.model.as_ref().ok_or_else(|| missing("model"))?),
+        };
+        self.identity = std::mem::take(&mut self.identity)
+            .with("improver", improver.model())
+            .with("tasks", benchmark.fingerprint()?)
+            .with("width", self.config.width)
+            .with("attempts", self.config.attempts)
+            .with("claim attempts", self.config.claim_attempts);
+        let config = self.config.clone();
+        let seed = self.seed.clone();
+        let tasks: Vec<_> = benchmark.all().cloned().collect();
+        let (runner, earlier) = self.open(&tasks).await?;
+        let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
+        Ok(Engine {
+            improver: Meter::new(improver, Arc::clone(&runner.budget)),
+            runner: Arc::new(runner),
+            miner,
+            proposer,
+            validator,
+            benchmark: Arc::new(benchmark),
+            config,
+            lineage: Lineage::replay(seed, promotions)?,
+            history: earlier.rounds.iter().flat_map(RoundReport::past_proposals).collect(),
+            rounds: earlier.rounds.clone(),
+            claim: earlier.claim.clone(),
+            earlier,
+        })
+    }
+
+    /// The parts that run trials, over the journal as it stands.
+    pub(super) async fn open(self, tasks: &[Arc<Task>]) -> Result<(Runner, Earlier)> {
+        let model = required(self.model, "model")?;
+        let sandbox = required(self.sandbox, "sandbox")?;
+        let verifier = required(self.verifier, "verifier")?;
+        let verifiers =
+            tasks.iter().map(|task| verifier.fingerprint(task)).collect::<Result<Vec<_>>>()?;
+        let identity = self
+            .identity
+            .with("harness", self.seed.fingerprint()?)
+            .with("model", model.model())
+            .with("verifier", Fingerprint::of(&verifiers)?)
+            .with("sandbox", sandbox.isolation())
+            .with("seed", self.config.seed)
+            .with("limits", Fingerprint::of(&self.config.limits)?);
+        let earlier = Earlier::read(self.journal.as_ref()).await?;
+        earlier.check(&identity)?;
+        self.journal.append(&Record::Opened { identity }).await?;
+        let budget = Arc::new(Budget::new(self.caps));
+        budget.carry(earlier.spent, earlier.trials.len() as u64);
+        self.observer.observe(&Event::RunStarted {
+            model: model.model(),
+            isolation: sandbox.isolation(),
+            rounds_done: u32::try_from(earlier.rounds.len()).unwrap_or(u32::MAX),
+        });
+        let runner = Runner {
+            model,
+            sandbox,
+            verifier,
+            journal: self.journal,
+            observer: self.observer,
+            budget,
+            clock: self.clock,
+            executor: self.executor,
+            limits: self.config.limits,
+            concurrency: self.config.concurrency,
+            void_retries: self.config.void_retries,
+            known: Mutex::new(earlier.trials.clone()),
+            tally: Mutex::default(),
+        };
+        Ok((runner, earlier))
+    }
+
+    /// One harness on tasks, each [`EngineConfig::attempts`] times, without evolution: what `oracle` and `nop` agents
+    /// are for. The trials come in the order of the tasks.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::build`] and [`Engine::run`].
+    pub async fn measure(self, tasks: Vec<Arc<Task>>) -> Result<Measured> {
+        check_config(&self.config)?;
+        let (seed, attempts) = (self.config.seed, self.config.attempts);
+        let harness = self.seed.clone();
+        let (runner, _) = self.open(&tasks).await?;
+        let runner = Arc::new(runner);
+        let orders = tasks.iter().flat_map(|task| {
+            (0..attempts).map(|attempt| Order {
+                task: Arc::clone(task),
+                // Outside an evolution nothing is mined and nothing is hidden.
+                split: SplitName::HeldIn,
+                replicate: Replicate { seed, round: 0, phase: Phase::Direct, attempt },
+            })
+        });
+        let trials = runner.run(&harness, orders.collect(), "measurement").await?;
+        Ok(Measured { trials, counts: runner.counts(), spent: runner.budget.spent() })
+    }
+}
+
+/// What [`EngineBuilder::measure`] leaves.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The trials, in the order of the tasks.
+    pub trials: Vec<Arc<Trial>>,
+    /// How many there are.
+    pub counts: TrialCounts,
+    /// What they cost.
+    pub spent: Spent,
+}
+
+fn required<T>(part: Option<T>, name: &str) -> Result<T> {
+    part.ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    let message =
+        format!("the engine has no {name}: give it one with `.{name}(…)` before `.build()`");
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+fn check_config(config: &EngineConfig) -> Result<()> {
+    let wrong = [
+        (config.width == 0, "width"),
+        (config.attempts == 0, "attempts"),
+        (config.claim_attempts == 0, "claim_attempts"),
+        (config.concurrency == 0, "concurrency"),
+        (config.limits.steps == 0, "limits.steps"),
+    ];
+    match wrong.iter().find(|(is_wrong, _)| *is_wrong) {
+        Some((_, key)) => {
+            Err(Error::new(ErrorKind::InvalidInput, format!("`{key}` is 0: it must be at least 1")))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,210 @@
+//! What a round, and a run, leave to read.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Assessment, Claim, Engine, StopReason};
+use crate::error::{Error, ErrorKind, Result};
+use crate::harness::Harness;
+use crate::id::{Fingerprint, ModelId, ProposalId};
+use crate::lineage::{PromotedEdit, Promotion};
+use crate::proposal::{PastProposal, Proposal};
+use crate::sandbox::Isolation;
+use crate::trial::{Score, Spent};
+use crate::verdict::{Decision, Judged, Judgement};
+use crate::weakness::Weakness;
+
+/// What happened in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundReport {
+    /// Its number, from 1.
+    pub round: u32,
+    /// The harness it started from.
+    pub incumbent: Fingerprint,
+    /// The harness it ended with.
+    pub tip: Fingerprint,
+    /// The incumbent's fresh trials.
+    pub assessed: Assessed,
+    /// What was mined, heaviest first.
+    pub weaknesses: Vec<Weakness>,
+    /// Every proposal with its decision; edits as plain data.
+    pub judged: Vec<Judged<Value>>,
+    /// The proposals that are in the new harness, in order of application.
+    pub promoted: Vec<ProposalId>,
+    /// The decision on the composition, when something was promoted.
+    pub composition: Option<Decision>,
+}
+
+/// The incumbent's outcomes on both splits that may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessed {
+    /// On the mined split.
+    pub held_in: Score,
+    /// On the split that gates promotion.
+    pub held_out: Score,
+}
+
+impl RoundReport {
+    /// The round's proposals as a later round's proposer may see them: without anything held-out.
+    pub fn past_proposals(&self) -> Vec<PastProposal> {
+        let past = self.judged.iter().map(|Judged { proposal, decision }| PastProposal {
+            round: self.round,
+            proposal: proposal.clone(),
+            verdict: decision.verdict,
+            held_in_change: decision.evidence.as_ref().map(|evidence| evidence.held_in.change()),
+        });
+        past.collect()
+    }
+}
+
+/// What a run leaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Who thought. Label what a simulated model achieves.
+    pub model: ModelId,
+    /// Who mined and proposed; the same as `model` unless the operator asked aloud for another.
+    pub improver: ModelId,
+    /// Where trials ran.
+    pub isolation: Isolation,
+    /// The harness it began with.
+    pub first: Fingerprint,
+    /// The harness it ended with.
+    pub last: Fingerprint,
+    /// The rounds.
+    pub rounds: Vec<RoundReport>,
+    /// The final claim, when there is a sealed split.
+    pub claim: Option<Claim>,
+    /// Trials.
+    pub trials: TrialCounts,
+    /// What everything cost, resumed sessions included.
+    pub spent: Spent,
+    /// Why it ended.
+    pub stopped: StopReason,
+}
+
+/// How many trials a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialCounts {
+    /// Trials with a verdict.
+    pub scored: u64,
+    /// Trials without one, by the infrastructure's fault.
+    pub void: u64,
+    /// Of these all, trials taken from an earlier session's record.
+    pub reused: u64,
+}
+
+impl<H: Harness> Engine<H> {
+    /// The run so far.
+    pub fn report(&self, stopped: StopReason) -> RunReport {
+        let fingerprint = |harness: &H| {
+            // Both were fingerprinted when they were introduced to the journal.
+            harness.fingerprint().unwrap_or(Fingerprint::of_bytes(&[]))
+        };
+        RunReport {
+            model: self.runner.model.model().clone(),
+            improver: self.improver.model().clone(),
+            isolation: self.runner.sandbox.isolation().clone(),
+            first: fingerprint(self.lineage.seed()),
+            last: fingerprint(self.lineage.tip()),
+            rounds: self.rounds.clone(),
+            claim: self.claim.clone(),
+            trials: self.runner.counts(),
+            spent: self.runner.budget.spent(),
+            stopped,
+        }
+    }
+}
+
+pub(super) fn round<H: Harness>(
+    round: u32,
+    incumbent: &H,
+    assessed: &Assessment,
+    weaknesses: Vec<Weakness>,
+    judgement: &Judgement<H>,
+    promotion: Option<&Promotion<H::Edit>>,
+) -> Result<RoundReport> {
+    let incumbent = incumbent.fingerprint()?;
+    let judged = judgement.judged.iter().map(|judged| {
+        Ok(Judged { proposal: plain(&judged.proposal)?, decision: judged.decision.clone() })
+    });
+    Ok(RoundReport {
+        round,
+        incumbent,
+        tip: promotion.map_or(incumbent, |promotion| promotion.child),
+        assessed: Assessed {
+            held_in: assessed.held_in.score(),
+            held_out: assessed.held_out.score(),
+        },
+        weaknesses,
+        judged: judged.collect::<Result<_>>()?,
+        promoted: judgement
+            .composed
+            .as_ref()
+            .map(|composed| composed.proposals.clone())
+            .unwrap_or_default(),
+        composition: judgement.composed.as_ref().map(|composed| composed.decision.clone()),
+    })
+}
+
+/// A proposal with its edit as plain data.
+pub(super) fn plain<E: serde::Serialize + Clone>(
+    proposal: &Proposal<E>,
+) -> Result<Proposal<Value>> {
+    let edit = serde_json::to_value(&proposal.edit)
+        .map_err(|source| not_json(source, "has no JSON form"))?;
+    Ok(with_edit(proposal, edit))
+}
+
+/// The way back.
+pub(super) fn typed<E: DeserializeOwned>(proposal: &Proposal<Value>) -> Result<Proposal<E>> {
+    let edit = serde_json::from_value(proposal.edit.clone())
+        .map_err(|source| not_json(source, "in the journal is not one of this harness's"))?;
+    Ok(with_edit(proposal, edit))
+}
+
+pub(super) fn plain_promotion<E: serde::Serialize>(
+    promotion: &Promotion<E>,
+) -> Result<Promotion<Value>> {
+    convert(promotion, |edit| {
+        serde_json::to_value(edit).map_err(|source| not_json(source, "has no JSON form"))
+    })
+}
+
+pub(super) fn typed_promotion<E: DeserializeOwned>(
+    promotion: &Promotion<Value>,
+) -> Result<Promotion<E>> {
+    convert(promotion, |edit| {
+        serde_json::from_value(edit.clone())
+            .map_err(|source| not_json(source, "in the journal is not one of this harness's"))
+    })
+}
+
+fn convert<A, B>(promotion: &Promotion<A>, edit: impl Fn(&A) -> Result<B>) -> Result<Promotion<B>> {
+    let edits = promotion.edits.iter().map(|promoted| {
+        Ok(PromotedEdit { proposal: promoted.proposal.clone(), edit: edit(&promoted.edit)? })
+    });
+    Ok(Promotion {
+        round: promotion.round,
+        parent: promotion.parent,
+        child: promotion.child,
+        edits: edits.collect::<Result<_>>()?,
+    })
+}
+
+fn with_edit<A, B>(proposal: &Proposal<A>, edit: B) -> Proposal<B> {
+    Proposal {
+        id: proposal.id.clone(),
+        weakness: proposal.weakness.clone(),
+        surface: proposal.surface.clone(),
+        mechanism: proposal.mechanism.clone(),
+        edit,
+        rationale: proposal.rationale.clone(),
+        expected_to_mend: proposal.expected_to_mend.clone(),
+        risks: proposal.risks.clone(),
+    }
+}
+
+fn not_json(source: serde_json::Error, what: &str) -> Error {
+    Error::new(ErrorKind::Contract, format!("an edit {what}")).with_source(source)
+}

@@ -1,0 +1,37 @@
+//! When a run is over.
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use crate::harness::Harness;
+
+/// Why no further round was started.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// As many rounds as were asked for.
+    Rounds,
+    /// Several rounds in a row promoted nothing.
+    Dry,
+    /// The held-in tasks show no weakness any more.
+    NothingFailed,
+}
+
+impl<H: Harness> Engine<H> {
+    /// The reason to stop before another round, if there is one.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        if self.rounds.len() >= self.config.rounds as usize {
+            return Some(StopReason::Rounds);
+        }
+        let last = self.rounds.last()?;
+        if last.weaknesses.is_empty()
+            && last.assessed.held_in.passed == last.assessed.held_in.scored
+        {
+            return Some(StopReason::NothingFailed);
+        }
+        let dry = self.rounds.iter().rev().take_while(|report| report.promoted.is_empty()).count();
+        (self.config.dry_rounds > 0 && dry >= self.config.dry_rounds as usize)
+            .then_some(StopReason::Dry)
+    }
+}

@@ -1,0 +1,98 @@
+//! What happens while a run goes on, for whoever watches.
+
+use std::fmt;
+
+use crate::engine::{Claim, RoundReport};
+use crate::id::{ModelId, TaskName};
+use crate::sandbox::Isolation;
+use crate::trial::{SplitName, Trial};
+use crate::verdict::Decision;
+use crate::weakness::Weakness;
+
+/// Watches a run. Called synchronously and often: an observer must not block, and cannot influence the run.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// Something happened.
+    fn observe(&self, event: &Event<'_>);
+}
+
+/// Something happened.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A run began, or goes on.
+    RunStarted {
+        /// Who thinks. Label what a simulated model achieves.
+        model: &'a ModelId,
+        /// Where trials run.
+        isolation: &'a Isolation,
+        /// Rounds that were finished in earlier sessions.
+        rounds_done: u32,
+    },
+    /// A round began.
+    RoundStarted {
+        /// Its number, from 1.
+        round: u32,
+    },
+    /// A batch of trials is about to run.
+    TrialsPlanned {
+        /// How many more.
+        count: usize,
+        /// What for, for a person.
+        purpose: &'a str,
+    },
+    /// A trial ended.
+    TrialFinished {
+        /// The trial.
+        trial: &'a Trial,
+        /// Whether it was taken from the journal instead of being run.
+        reused: bool,
+    },
+    /// A trial was void and is tried again.
+    TrialVoid {
+        /// Its task.
+        task: &'a TaskName,
+        /// Its split.
+        split: SplitName,
+        /// What failed.
+        reason: &'a str,
+    },
+    /// Weaknesses were found.
+    Mined {
+        /// Heaviest first.
+        weaknesses: &'a [Weakness],
+    },
+    /// A proposal was made.
+    Proposed {
+        /// Its id.
+        proposal: &'a str,
+        /// The surface it edits.
+        surface: &'a str,
+        /// How it is meant to work.
+        mechanism: &'a str,
+    },
+    /// A proposal was judged.
+    Judged {
+        /// Its id.
+        proposal: &'a str,
+        /// What was decided.
+        decision: &'a Decision,
+    },
+    /// A round ended.
+    RoundFinished {
+        /// What happened in it.
+        report: &'a RoundReport,
+    },
+    /// The sealed split was read.
+    Claimed {
+        /// What it said.
+        claim: &'a Claim,
+    },
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn observe(&self, _event: &Event<'_>) {}
+}

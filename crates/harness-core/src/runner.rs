@@ -1,0 +1,322 @@
+//! Buys trials: open a session, prepare it, run the harness, verify, close, record.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::{self, AbortHandle, Either, abortable};
+use futures::{FutureExt, StreamExt, stream};
+use tracing::Instrument;
+
+use crate::budget::Budget;
+use crate::clock::{Clock, Executor};
+use crate::context::{RunContext, TrialLimits, TrialLog};
+use crate::engine::TrialCounts;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Observer};
+use crate::harness::Harness;
+use crate::id::Fingerprint;
+use crate::journal::{Journal, Record};
+use crate::llm::LlmBackend;
+use crate::meter::Meter;
+use crate::sandbox::{Sandbox, Session};
+use crate::task::Task;
+use crate::trial::{Finish, Outcome, Replicate, SplitName, Trial, TrialId, TrialKey};
+use crate::verifier::Verifier;
+
+/// The parts a trial needs, and the trials already paid for.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    pub(crate) model: Arc<dyn LlmBackend>,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) executor: Option<Arc<dyn Executor>>,
+    pub(crate) limits: TrialLimits,
+    /// Trials at once.
+    pub(crate) concurrency: usize,
+    /// How often a void trial is tried again before it is recorded as void.
+    pub(crate) void_retries: u32,
+    pub(crate) known: Mutex<HashMap<TrialId, Arc<Trial>>>,
+    pub(crate) tally: Mutex<TrialCounts>,
+}
+
+/// One trial to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) task: Arc<Task>,
+    pub(crate) split: SplitName,
+    pub(crate) replicate: Replicate,
+}
+
+impl Runner {
+    /// The trials of `orders`, in their order. Known ones are taken from the record; the others run, at most
+    /// `concurrency` at once, each recorded before it is returned.
+    pub(crate) async fn run<H: Harness>(
+        self: &Arc<Self>,
+        harness: &H,
+        orders: Vec<Order>,
+        purpose: &str,
+    ) -> Result<Vec<Arc<Trial>>> {
+        self.observer.observe(&Event::TrialsPlanned { count: orders.len(), purpose });
+        let fingerprint = self.introduce(harness).await?;
+        // Collected first: a closure over `harness` inside `stream::iter(..).map(..)` is not general enough
+        // for the `Send` bound of async_trait's futures.
+        let mut pending = Vec::with_capacity(orders.len());
+        for order in orders {
+            pending.push(self.clone().place(harness.clone(), fingerprint, order));
+        }
+        let results: Vec<Result<Arc<Trial>>> =
+            stream::iter(pending).buffered(self.concurrency.max(1)).collect().await;
+        results.into_iter().collect()
+    }
+
+    /// Records a harness the first time that trials name it.
+    async fn introduce<H: Harness>(&self, harness: &H) -> Result<Fingerprint> {
+        let fingerprint = harness.fingerprint()?;
+        let document = serde_json::to_value(harness).map_err(|source| {
+            Error::new(ErrorKind::Contract, "the harness has no JSON form").with_source(source)
+        })?;
+        self.journal.append(&Record::Harness { fingerprint, document }).await?;
+        Ok(fingerprint)
+    }
+
+    /// One trial, on the executor where there is one.
+    async fn place<H: Harness>(
+        self: Arc<Self>,
+        harness: H,
+        fingerprint: Fingerprint,
+        order: Order,
+    ) -> Result<Arc<Trial>> {
+        let Some(executor) = self.executor.clone() else {
+            return self.trial(harness, fingerprint, order).await;
+        };
+        let (done, result) = oneshot::channel();
+        let (task, abort) = abortable(self.trial(harness, fingerprint, order));
+        let _abort_on_drop = AbortOnDrop(abort);
+        executor.spawn(task.map(|finished| drop(finished.map(|trial| done.send(trial)))).boxed());
+        result.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Contract,
+                "the executor dropped a trial without running it to its end",
+            ))
+        })
+    }
+
+    async fn trial<H: Harness>(
+        self: Arc<Self>,
+        harness: H,
+        fingerprint: Fingerprint,
+        order: Order,
+    ) -> Result<Arc<Trial>> {
+        let key = self.key(fingerprint, &order)?;
+        let id = key.id()?;
+        if let Some(trial) = self.recall(id) {
+            self.note(&trial, true);
+            return Ok(trial);
+        }
+        self.budget.admit_trial()?;
+        self.journal.append(&Record::TrialStarted { id, key: key.clone() }).await?;
+        let span = tracing::info_span!(
+            "trial",
+            gen_ai.operation.name = "invoke_agent",
+            task = %order.task.name,
+            split = %order.split,
+            harness = %fingerprint.short(),
+            attempt = order.replicate.attempt,
+        );
+        let trial =
+            Arc::new(self.attempt_until_scored(&harness, key, &order).instrument(span).await?);
+        self.journal.append(&Record::TrialFinished { trial: Arc::clone(&trial) }).await?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&trial));
+        self.note(&trial, false);
+        Ok(trial)
+    }
+
+    /// Tries a void trial again, a bounded number of times: infrastructure failure is never a task failure.
+    async fn attempt_until_scored<H: Harness>(
+        &self,
+        harness: &H,
+        key: TrialKey,
+        order: &Order,
+    ) -> Result<Trial> {
+        let mut void_attempts = 0;
+        loop {
+            let started = self.clock.now();
+            let attempt = self.attempt(harness, &key, &order.task).await?;
+            if let (Outcome::Void { reason }, true) =
+                (&attempt.outcome, void_attempts < self.void_retries)
+            {
+                let (task, split) = (&order.task.name, order.split);
+                self.observer.observe(&Event::TrialVoid { task, split, reason });
+                void_attempts += 1;
+                self.clock.sleep(Duration::from_millis(100) * void_attempts).await;
+                continue;
+            }
+            return Ok(Trial {
+                key,
+                split: order.split,
+                outcome: attempt.outcome,
+                finish: attempt.finish,
+                trajectory: attempt.log.trajectory,
+                activations: attempt.log.activations,
+                spent: attempt.log.spent,
+                elapsed: self.clock.now().saturating_sub(started),
+                isolation: self.sandbox.isolation().clone(),
+                void_attempts,
+            });
+        }
+    }
+
+    /// One attempt in one fresh session. Only what must stop the whole run is an `Err`.
+    async fn attempt<H: Harness>(
+        &self,
+        harness: &H,
+        key: &TrialKey,
+        task: &Task,
+    ) -> Result<Attempt> {
+        let session = match self
+            .within(task.environment.limits.setup_timeout, self.prepare(task))
+            .await
+        {
+            Ok(session) => session,
+            Err(error) => {
+                return void_or_stop(error.while_doing("opening the session"), TrialLog::default());
+            }
+        };
+        let attempt = self.attempt_in(harness, key, task, session.as_ref()).await;
+        // What the attempt left is known by now; a session that will not close is the sandbox's problem and
+        // must not change the verdict. Dropping it kills what is left of it.
+        if let Err(error) = session.close().await {
+            tracing::warn!(error = %error.report(), task = %task.name, "closing the session failed");
+        }
+        attempt
+    }
+
+    async fn prepare(&self, task: &Task) -> Result<Box<dyn Session>> {
+        let session = self.sandbox.open(&task.environment).await?;
+        task.environment.prepare(session.as_ref()).await?;
+        Ok(session)
+    }
+
+    async fn attempt_in<H: Harness>(
+        &self,
+        harness: &H,
+        key: &TrialKey,
+        task: &Task,
+        session: &dyn Session,
+    ) -> Result<Attempt> {
+        let mut limits = self.limits;
+        limits.time = limits.time.min(task.agent_timeout.unwrap_or(limits.time));
+        let meter = Meter::new(Arc::clone(&self.model), Arc::clone(&self.budget));
+        let seed = key.id()?.0.seed();
+        let cx = RunContext::new(meter, session, limits, Arc::clone(&self.clock), seed);
+        let log = cx.share_log();
+        let take = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Dropping the harness's future kills the command it was waiting for, so nothing of the agent's own tree
+        // runs while the verifier works; daemons it left live on, because some tasks check a live server.
+        let ended = match self.race(limits.time, harness.run(task, &cx)).await {
+            None => Ok(Finish::OutOfTime),
+            Some(ended) => ended,
+        };
+        drop(cx);
+        let finish = match ended {
+            Ok(finish) => finish,
+            Err(error) => match error.kind() {
+                ErrorKind::TrialLimit => take().limit_hit.unwrap_or(Finish::OutOfSteps),
+                ErrorKind::ContextOverflow => Finish::OutOfContext,
+                _ => return void_or_stop(error, take()),
+            },
+        };
+        let outcome =
+            match self.within(task.verifier_timeout, self.verifier.verify(task, session)).await {
+                Ok(outcome) => outcome,
+                Err(error) => return void_or_stop(error.while_doing("verifying"), take()),
+            };
+        Ok(Attempt { outcome: checked(outcome), finish, log: take() })
+    }
+
+    /// `None` when `work` took longer than `limit`; `work` is dropped then.
+    async fn race<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        futures::pin_mut!(work);
+        match future::select(work, self.clock.sleep(limit)).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(((), _)) => None,
+        }
+    }
+
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.race(limit, work).await.unwrap_or_else(|| {
+            let message = format!("it took longer than {:.0} s", limit.as_secs_f64());
+            Err(Error::new(ErrorKind::Sandbox, message))
+        })
+    }
+
+    fn key(&self, harness: Fingerprint, order: &Order) -> Result<TrialKey> {
+        Ok(TrialKey {
+            harness,
+            task: order.task.name.clone(),
+            task_fingerprint: order.task.fingerprint()?,
+            model: self.model.model().clone(),
+            limits: Fingerprint::of(&self.limits)?,
+            verifier: self.verifier.fingerprint(&order.task)?,
+            isolation: Fingerprint::of(self.sandbox.isolation())?,
+            replicate: order.replicate,
+        })
+    }
+
+    fn recall(&self, id: TrialId) -> Option<Arc<Trial>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn note(&self, trial: &Trial, reused: bool) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        match trial.passed() {
+            Some(_) => tally.scored += 1,
+            None => tally.void += 1,
+        }
+        tally.reused += u64::from(reused);
+        drop(tally);
+        self.observer.observe(&Event::TrialFinished { trial, reused });
+    }
+
+    pub(crate) fn counts(&self) -> TrialCounts {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Attempt {
+    outcome: Outcome,
+    finish: Finish,
+    log: TrialLog,
+}
+
+/// A reward that is no number in [0, 1] is the verifier's fault, not the agent's.
+fn checked(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Scored { reward, .. } if !(0.0..=1.0).contains(&reward) => {
+            Outcome::Void { reason: format!("the verifier gave {reward}, which is not in [0, 1]") }
+        }
+        outcome => outcome,
+    }
+}
+
+fn void_or_stop(error: Error, log: TrialLog) -> Result<Attempt> {
+    if error.stops_run() {
+        return Err(error);
+    }
+    Ok(Attempt { outcome: Outcome::Void { reason: error.report() }, finish: Finish::Void, log })
+}
+
+/// Ends a trial on the executor when whoever waits for it is gone.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,93 @@
+//! What mining and proposing may use: the run's own model, metered and recorded.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::budget::Budget;
+use crate::error::Result;
+use crate::id::{Fingerprint, ModelId};
+use crate::journal::{Consultation, Journal, MemoryJournal, Record};
+use crate::llm::{Completion, LlmBackend, Request};
+use crate::meter::Meter;
+
+/// Handed to [`Miner`](crate::Miner) and [`Proposer`](crate::Proposer). Its model is the one that runs under the harness,
+/// unless the embedder asked aloud for another, which the run's identity then records.
+#[derive(Debug)]
+pub struct StageContext {
+    meter: Meter,
+    journal: Arc<dyn Journal>,
+    recorded: Recorded,
+    asked: Mutex<HashMap<Fingerprint, u32>>,
+    stage: String,
+    round: u32,
+    seed: u64,
+}
+
+/// Consultations of an interrupted session, by (round, stage, request, ordinal).
+pub(crate) type Recorded = Arc<HashMap<(u32, String, Fingerprint, u32), Completion>>;
+
+impl StageContext {
+    /// A context outside any run: unlimited, recorded nowhere. For tests and for stages used alone.
+    pub fn alone(model: Arc<dyn LlmBackend>, seed: u64) -> Self {
+        let meter = Meter::new(model, Arc::new(Budget::default()));
+        Self::new(meter, Arc::new(MemoryJournal::default()), Recorded::default(), "alone", 0, seed)
+    }
+
+    pub(crate) fn new(
+        meter: Meter,
+        journal: Arc<dyn Journal>,
+        recorded: Recorded,
+        stage: &str,
+        round: u32,
+        seed: u64,
+    ) -> Self {
+        let asked = Mutex::default();
+        Self { meter, journal, recorded, asked, stage: stage.to_owned(), round, seed }
+    }
+
+    /// Who answers.
+    pub fn model(&self) -> &ModelId {
+        self.meter.model()
+    }
+
+    /// The round, from 1; 0 outside rounds.
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// Whatever is random in a stage comes from here.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Asks the model. The answer is recorded before it is returned, and a resumed run takes a recorded answer
+    /// instead of paying again.
+    ///
+    /// # Errors
+    /// Those of the model; [`ErrorKind::Budget`](crate::ErrorKind::Budget) when a cap is reached.
+    pub async fn ask(&self, request: Request) -> Result<Completion> {
+        let digest = Fingerprint::of(&request)?;
+        let ordinal = self.next_ordinal(digest);
+        let key = (self.round, self.stage.clone(), digest, ordinal);
+        if let Some(completion) = self.recorded.get(&key) {
+            return Ok(completion.clone());
+        }
+        let completion = self.meter.complete(request).await?;
+        let consultation = Consultation {
+            round: self.round,
+            stage: self.stage.clone(),
+            request: digest,
+            ordinal,
+            completion: completion.clone(),
+        };
+        self.journal.append(&Record::Consulted { consultation }).await?;
+        Ok(completion)
+    }
+
+    fn next_ordinal(&self, digest: Fingerprint) -> u32 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = asked.entry(digest).or_default();
+        *count += 1;
+        *count - 1
+    }
+}

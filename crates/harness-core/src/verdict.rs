@@ -1,0 +1,110 @@
+//! The validator's answer, with its evidence.
+
+use serde::{Deserialize, Serialize};
+
+use crate::harness::Harness;
+use crate::id::{ProposalId, TaskName};
+use crate::proposal::Proposal;
+use crate::trial::{Score, TrialId};
+
+/// What becomes of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It helps and breaks nothing, as far as the gate can tell.
+    Promote,
+    /// It does not help, breaks something, or is not a valid edit.
+    Reject,
+    /// The evidence does not carry a decision: budget, or too many void trials.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// One word for a table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Reject => "reject",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A verdict, why, and on what evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in a sentence for a person.
+    pub reason: String,
+    /// The counts that decided; `None` when no trial was run.
+    pub evidence: Option<Comparison>,
+}
+
+impl Decision {
+    /// A rejection before any trial.
+    pub fn refuse(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Reject, reason: reason.into(), evidence: None }
+    }
+}
+
+/// Incumbent and candidate on the same tasks with the same model, verifier and limits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// On the mined split.
+    pub held_in: Pair,
+    /// On the split that only the validator sees.
+    pub held_out: Pair,
+    /// The trials behind it.
+    pub trials: Vec<TrialId>,
+    /// Tasks that the candidate passes more often than the incumbent.
+    pub mended: Vec<TaskName>,
+    /// Tasks that it passes less often.
+    pub broken: Vec<TaskName>,
+}
+
+/// One split, before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The incumbent's outcomes.
+    pub incumbent: Score,
+    /// The candidate's outcomes.
+    pub candidate: Score,
+}
+
+impl Pair {
+    /// Passes after minus before.
+    #[expect(clippy::cast_possible_wrap, reason = "counts of trials are far below 2^63")]
+    pub fn change(&self) -> i64 {
+        self.candidate.passed as i64 - self.incumbent.passed as i64
+    }
+}
+
+/// What a validator says of a whole round.
+#[derive(Clone, Debug)]
+pub struct Judgement<H: Harness> {
+    /// One entry for each proposal, in the order given.
+    pub judged: Vec<Judged<H::Edit>>,
+    /// The next harness, or `None` when the incumbent stays.
+    pub composed: Option<Composed<H>>,
+}
+
+/// A proposal with its decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged<E> {
+    /// What was proposed.
+    pub proposal: Proposal<E>,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// Edits that were accepted, together, validated together.
+#[derive(Clone, Debug)]
+pub struct Composed<H: Harness> {
+    /// The incumbent with the edits applied in order.
+    pub harness: H,
+    /// Which proposals are in it, in order of application.
+    pub proposals: Vec<ProposalId>,
+    /// The decision on the composition itself; the single proposal's own when there is only one.
+    pub decision: Decision,
+}
