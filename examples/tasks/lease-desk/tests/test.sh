@@ -54,7 +54,7 @@ else
   for line in 'TAKE a' 'TAKE b' 'WHO 2' QUIT; do
     { echo "$line" >&"${desk[1]}"; } 2> /dev/null
     answer='(none)'
-    { read -r -t 1 answer <&"${desk[0]}" || answer='(none)'; } 2> /dev/null
+    { read -r -t 3 answer <&"${desk[0]}" || answer='(none)'; } 2> /dev/null
     seen+="$answer;"
     [ "$answer" = '(none)' ] && break
   done

@@ -27,7 +27,7 @@ done
 (cd "$tests/outbox" && ls -A) > "$work/want"
 ls -A outbox > "$work/seen" 2> /dev/null
 check only_these_files "outbox/ should hold 8 files, holds: $(tr "\n" " " < "$work/seen" | cut -c 1-100)" cmp -s "$work/want" "$work/seen"
-check inbox_intact "a file in inbox/ was changed or removed" sha256sum --status -c "$tests/inputs.sha256"
+check inbox_intact "a file in inbox/ was changed or removed" timeout 5 sha256sum --status -c "$tests/inputs.sha256"
 
 echo "$reward" > "$logs/reward.txt"
 exit 0

@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 same stock "$tests/stock.tsv" stock.tsv
 same report "$tests/report.txt" report.txt
-check inputs_intact "snapshot.tsv or journal.log was changed" sha256sum --status -c "$tests/inputs.sha256"
+check inputs_intact "snapshot.tsv or journal.log was changed" timeout 5 sha256sum --status -c "$tests/inputs.sha256"
 
 echo "$reward" > "$logs/reward.txt"
 exit 0

@@ -1,0 +1,46 @@
+#!/bin/bash
+tests=$(cd "$(dirname "$0")" && pwd)
+logs=${VERIFIER_LOGS_PATH:-/logs/verifier}
+export LC_ALL=C.UTF-8
+reward=1
+pass() { printf 'PASS %s\n' "$1"; }
+fail() { printf 'FAIL %s: %s\n' "$1" "$2"; reward=0; }
+# check NAME WHAT COMMAND...: PASS when the command succeeds, else FAIL with WHAT.
+check() { local name=$1 what=$2; shift 2; if "$@"; then pass "$name"; else fail "$name" "$what"; fi; }
+# same NAME EXPECTED SEEN: the two files hold the same text (a missing final newline is forgiven).
+same() {
+  local at
+  if [ ! -f "$3" ]; then fail "$1" "${3##*/} is missing"; return; fi
+  at=$(awk 1 "$3" | diff -a "$2" - | head -n 4 | cut -c 1-100 | tr '\n\t' '  ')
+  if [ -z "$at" ]; then pass "$1"; else fail "$1" "${3##*/} differs (< expected, > seen): $at"; fi
+}
+mkdir -p "$logs" && logs=$(cd "$logs" && pwd)
+work=$(mktemp -d) || { fail scratch "no scratch directory for the verifier"; echo 0 > "$logs/reward.txt"; exit 0; }
+trap 'rm -rf "$work"' EXIT
+
+python3 -I - "$tests/effective.json" effective.json > "$work/verdict" 2>&1 <<'EOF'
+import json, sys
+want = json.load(open(sys.argv[1], encoding="utf-8"))
+try:
+    seen = json.load(open(sys.argv[2], encoding="utf-8"))
+except FileNotFoundError:
+    print("effective.json is missing"); sys.exit()
+except (ValueError, OSError) as error:
+    print("effective.json cannot be read:", str(error)[:80]); sys.exit()
+text = lambda v: json.dumps(v, sort_keys=True, ensure_ascii=False)
+if text(want) == text(seen):
+    print("same")
+elif not isinstance(seen, dict):
+    print("an object was expected")
+else:
+    for key in sorted(set(want) | set(seen)):
+        if text(want.get(key, "(missing)")) != text(seen.get(key, "(missing)")):
+            print(f"{key}: expected {text(want.get(key, '(missing)'))}, seen {text(seen.get(key, '(missing)'))[:120]}"); break
+EOF
+verdict=$(head -n 1 "$work/verdict")
+check effective "$verdict" test "$verdict" = same
+same origins "$tests/origins.tsv" origins.tsv
+check layers_intact "a file in layers/ was changed" timeout 5 sha256sum --status -c "$tests/inputs.sha256"
+
+echo "$reward" > "$logs/reward.txt"
+exit 0
