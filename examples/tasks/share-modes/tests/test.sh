@@ -6,7 +6,7 @@ reward=1
 pass() { printf 'PASS %s\n' "$1"; }
 fail() { printf 'FAIL %s: %s\n' "$1" "$2"; reward=0; }
 # check NAME WHAT COMMAND...: PASS when the command succeeds, else FAIL with WHAT.
-check() { local name=$1 what=$2; shift 2; if "$@"; then pass "$name"; else fail "$name" "$what"; fi; }
+check() { local name=$1 what=$2; shift 2; if "$@" 2> /dev/null; then pass "$name"; else fail "$name" "$what"; fi; }
 # same NAME EXPECTED SEEN: the two files hold the same text (a missing final newline is forgiven).
 same() {
   local at
