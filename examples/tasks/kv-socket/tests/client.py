@@ -77,7 +77,7 @@ def scenario():
     for piece in (b"c", b"d", b"\nGE", b"T sl", b"ow", b"\n"):
         b.sendall(piece)
         time.sleep(0.004)
-    expect("in_pieces", read(b, 17), b"OK\nVALUE 4\nabcd\n")
+    expect("in_pieces", read(b, 16), b"OK\nVALUE 4\nabcd\n")
     big = bytes(range(256)) * 1200
     ask(c, b"SET big %d\n" % len(big) + big + b"\nGET big\n",
         b"OK\nVALUE %d\n" % len(big) + big + b"\n", "large_value")
