@@ -19,6 +19,7 @@ mod runner;
 mod sandbox;
 mod split;
 mod stage;
+mod structured;
 mod task;
 mod trajectory;
 mod trial;
@@ -54,6 +55,7 @@ pub use sandbox::{
 };
 pub use split::Benchmark;
 pub use stage::StageContext;
+pub use structured::{Unreadable, data_block, last_json_object, visible};
 pub use task::{Environment, Network, ResourceLimits, Task, Upload};
 pub use trajectory::{Observation, ObservationStatus, Step, StepSource, Trajectory};
 pub use trial::{
