@@ -14,7 +14,7 @@ use crate::id::ModelId;
 use crate::llm::{Completion, LlmBackend, Request};
 use crate::meter::Meter;
 use crate::sandbox::Session;
-use crate::trajectory::{Step, Trajectory};
+use crate::trajectory::{Observation, Step, Trajectory};
 use crate::trial::{Finish, Spent};
 
 /// What one attempt may use. Not a surface: no edit changes it.
@@ -151,6 +151,15 @@ impl<'a> RunContext<'a> {
         let id = step.step_id;
         log.trajectory.steps.push(step);
         id
+    }
+
+    /// Adds what a call brought to a step that was written down when it began, so that an attempt that ends in the middle
+    /// of a long command still shows the command. Unknown steps are ignored.
+    pub fn observe(&self, step: u32, observation: Observation) {
+        let mut log = self.log();
+        if let Some(step) = log.trajectory.steps.iter_mut().find(|known| known.step_id == step) {
+            step.observations.push(observation);
+        }
     }
 
     /// Notes that a control or surface of the harness acted.

@@ -3,6 +3,7 @@ mod arena;
 mod budget;
 mod clock;
 mod context;
+pub mod document;
 mod engine;
 mod error;
 mod event;
@@ -13,6 +14,7 @@ mod lineage;
 mod llm;
 mod meter;
 mod miner;
+pub mod minimal;
 mod proposal;
 mod proposer;
 mod runner;
@@ -32,6 +34,7 @@ pub use arena::{Arena, Gating};
 pub use budget::{Budget, Caps, Reservation};
 pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};
+pub use document::{DocumentEdit, Operation};
 pub use engine::{
     Assessed, Claim, Engine, EngineBuilder, EngineConfig, Measured, RoundReport, RunReport,
     StopReason, TrialCounts,
@@ -47,6 +50,7 @@ pub use llm::{
     ToolCall, ToolSpec, Usage,
 };
 pub use miner::Miner;
+pub use minimal::MinimalHarness;
 pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
 pub use sandbox::{

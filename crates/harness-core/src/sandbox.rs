@@ -176,6 +176,12 @@ impl SandboxPath {
         }
     }
 
+    /// How a person in `directory` would name it: relative where it lies below, unchanged elsewhere.
+    pub fn relative_to<'a>(&'a self, directory: &Self) -> &'a str {
+        let below = self.0.strip_prefix(&directory.0).and_then(|rest| rest.strip_prefix('/'));
+        below.filter(|rest| !rest.is_empty()).unwrap_or(&self.0)
+    }
+
     fn join(&self, relative: &str) -> Self {
         match self.0.as_str() {
             "/" => Self(format!("/{relative}")),

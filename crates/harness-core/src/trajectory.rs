@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::llm::{ToolCall, Usage};
+use crate::llm::{Completion, ToolCall, Usage};
 use crate::sandbox::Exit;
 
 /// The steps of one trial, in order, numbered from 1.
@@ -62,6 +62,32 @@ pub struct Step {
     pub usage: Option<Usage>,
     /// Time since the trial began.
     pub elapsed: Duration,
+}
+
+impl Step {
+    /// A step without calls. Its number and time are filled in when it is recorded.
+    pub fn said(source: StepSource, message: impl Into<String>) -> Self {
+        Self {
+            step_id: 0,
+            source,
+            message: message.into(),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            observations: Vec::new(),
+            usage: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// A reply of the model, with the calls it makes.
+    pub fn reply(completion: &Completion) -> Self {
+        Self {
+            reasoning: completion.message.reasoning.clone(),
+            tool_calls: completion.message.tool_calls.clone(),
+            usage: completion.usage,
+            ..Self::said(StepSource::Agent, completion.message.content.clone())
+        }
+    }
 }
 
 /// What a tool call brought.

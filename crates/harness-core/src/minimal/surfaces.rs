@@ -118,7 +118,9 @@ pub struct CallPolicy {
 }
 
 /// A tool of the minimal harness that can be described anew or given to a sub-agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolName {
     /// Runs a shell command.
@@ -148,11 +150,11 @@ pub struct ToolDescription {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Controls {
-    /// After so many tool calls, tool calls other than finish and file writes are answered by a redirect message instead of
-    /// being run, once every few calls: breaks endless loops.
+    /// After so many tool calls, every other call that is not a finish or a file write is answered by a redirect message
+    /// instead of being run: breaks endless loops.
     pub tool_call_budget: Option<ToolCallBudget>,
-    /// After so many tool calls in a row that left the workspace unchanged, the next one that only looks is answered
-    /// by a message instead of being run: breaks endless exploration.
+    /// After so many tool calls in a row that left the workspace unchanged, the next shell or read call is answered by
+    /// a message instead of being run, and the count starts anew: breaks endless exploration.
     pub unchanged_cap: Option<UnchangedCap>,
     /// An exact repeat of a call that failed, with nothing changed in between, is denied or warned about.
     pub identical_call_guard: Option<IdenticalCallGuard>,
