@@ -48,6 +48,8 @@ pub enum ErrorKind {
     TrialLimit,
     /// The verifier could not judge (its own machinery failed, or it left no reward).
     Verifier,
+    /// Too many trials could not be scored for anything to be learnt: an outage. Nothing is lost; the run can be resumed.
+    Infrastructure,
     /// The journal could not be read or written.
     Journal,
     /// Another run holds the state directory.
@@ -116,6 +118,7 @@ impl Error {
                 | ErrorKind::Mismatch
                 | ErrorKind::ModelRejected
                 | ErrorKind::InvalidInput
+                | ErrorKind::Infrastructure
         )
     }
 

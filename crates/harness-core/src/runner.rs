@@ -1,6 +1,7 @@
 //! Buys trials: open a session, prepare it, run the harness, verify, close, record.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,8 +68,14 @@ impl Runner {
         // Collected first: a closure over `harness` inside `stream::iter(..).map(..)` is not general enough
         // for the `Send` bound of async_trait's futures.
         let mut pending = Vec::with_capacity(orders.len());
+        let brake = Arc::new(Brake::default());
         for order in orders {
-            pending.push(self.clone().place(harness.clone(), fingerprint, order));
+            pending.push(self.clone().place(
+                harness.clone(),
+                fingerprint,
+                order,
+                Arc::clone(&brake),
+            ));
         }
         let results: Vec<Result<Arc<Trial>>> =
             stream::iter(pending).buffered(self.concurrency.max(1)).collect().await;
@@ -87,6 +94,18 @@ impl Runner {
 
     /// One trial, on the executor where there is one.
     async fn place<H: Harness>(
+        self: Arc<Self>,
+        harness: H,
+        fingerprint: Fingerprint,
+        order: Order,
+        brake: Arc<Brake>,
+    ) -> Result<Arc<Trial>> {
+        brake.check()?;
+        let result = self.spawned(harness, fingerprint, order).await;
+        brake.note(result)
+    }
+
+    async fn spawned<H: Harness>(
         self: Arc<Self>,
         harness: H,
         fingerprint: Fingerprint,
@@ -119,6 +138,7 @@ impl Runner {
             self.note(&trial, true);
             return Ok(trial);
         }
+        self.budget.note_elapsed(self.clock.now());
         self.budget.admit_trial()?;
         self.journal.append(&Record::TrialStarted { id, key: key.clone() }).await?;
         let span = tracing::info_span!(
@@ -286,6 +306,47 @@ impl Runner {
 
     pub(crate) fn counts(&self) -> TrialCounts {
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stops a batch whose further trials would meet the same end: after an error that stops the run, or when trial after
+/// trial is void. Trials already under way go on to their end, because they are paid for.
+#[derive(Debug, Default)]
+struct Brake {
+    stopped: AtomicBool,
+    void_in_a_row: AtomicUsize,
+}
+
+impl Brake {
+    /// Void trials in a row, each already tried several times, that mean an outage and not bad luck.
+    const OUTAGE: usize = 8;
+
+    fn check(&self) -> Result<()> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Infrastructure, "not started: the run is stopping"));
+        }
+        Ok(())
+    }
+
+    fn note(&self, result: Result<Arc<Trial>>) -> Result<Arc<Trial>> {
+        let result = result.and_then(|trial| self.outage(&trial).map_or(Ok(trial), Err));
+        if result.is_err() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn outage(&self, trial: &Trial) -> Option<Error> {
+        let Outcome::Void { reason } = &trial.outcome else {
+            self.void_in_a_row.store(0, Ordering::Relaxed);
+            return None;
+        };
+        let streak = self.void_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        (streak >= Self::OUTAGE).then(|| {
+            let message =
+                format!("{streak} trials in a row could not be scored, the last because: {reason}");
+            Error::new(ErrorKind::Infrastructure, message)
+        })
     }
 }
 

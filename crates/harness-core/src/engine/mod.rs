@@ -9,6 +9,7 @@ mod stop;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::{self, Either};
 use tracing::Instrument;
 
 pub use self::builder::{EngineBuilder, EngineConfig, Measured};
@@ -30,7 +31,7 @@ use crate::proposer::Proposer;
 use crate::runner::Runner;
 use crate::split::Benchmark;
 use crate::stage::StageContext;
-use crate::trial::{HeldIn, HeldOut, Phase, Trials};
+use crate::trial::{HeldIn, HeldOut, Phase, Score, Split, SplitName, Trials};
 use crate::validator::{Incumbent, Validator};
 use crate::verdict::{Judged, Judgement, Verdict};
 use crate::weakness::Weakness;
@@ -76,18 +77,29 @@ impl<H: Harness> Engine<H> {
     pub async fn run(&mut self) -> Result<RunReport> {
         let span =
             tracing::info_span!("run", model = %self.runner.model.model(), seed = self.config.seed);
-        async {
-            let stopped = loop {
-                if let Some(reason) = self.stop_reason() {
-                    break reason;
-                }
-                self.round().await?;
-            };
-            self.claim().await?;
-            Ok(self.report(stopped))
+        let time_cap = self.runner.budget.caps().time;
+        let clock = Arc::clone(&self.runner.clock);
+        let work = self.rounds_then_claim().instrument(span);
+        let Some(cap) = time_cap else { return work.await };
+        futures::pin_mut!(work);
+        match future::select(work, clock.sleep(cap.saturating_sub(clock.now()))).await {
+            Either::Left((report, _)) => report,
+            Either::Right(((), _)) => {
+                let message = format!("the cap on time is reached ({:.0} s)", cap.as_secs_f64());
+                Err(Error::new(ErrorKind::Budget, message))
+            }
         }
-        .instrument(span)
-        .await
+    }
+
+    async fn rounds_then_claim(&mut self) -> Result<RunReport> {
+        let stopped = loop {
+            if let Some(reason) = self.stop_reason() {
+                break reason;
+            }
+            self.round().await?;
+        };
+        self.claim().await?;
+        Ok(self.report(stopped))
     }
 
     /// One round.
@@ -124,7 +136,11 @@ impl<H: Harness> Engine<H> {
     async fn assess(&self, round: u32) -> Result<Assessment> {
         let arena = self.arena(round, Phase::Assess);
         let tip = self.lineage.tip();
-        Ok(Assessment { held_in: arena.measure(tip).await?, held_out: arena.measure(tip).await? })
+        let held_in = arena.measure(tip).await?;
+        let held_out = arena.measure(tip).await?;
+        require_scored(held_in.score(), HeldIn::NAME)?;
+        require_scored(held_out.score(), HeldOut::NAME)?;
+        Ok(Assessment { held_in, held_out })
     }
 
     async fn mine(&self, round: u32, assessed: &Assessment) -> Result<Vec<Weakness>> {
@@ -282,6 +298,19 @@ impl<H: Harness> Engine<H> {
             (Arc::clone(&self.runner.journal), Arc::clone(&self.earlier.consulted));
         StageContext::new(self.improver.clone(), journal, recorded, stage, round, self.config.seed)
     }
+}
+
+/// An assessment that is mostly void says nothing of the harness.
+fn require_scored(score: Score, split: SplitName) -> Result<()> {
+    if score.scored > score.void {
+        return Ok(());
+    }
+    let all = score.scored + score.void;
+    let message = format!(
+        "{} of {all} {split} trials could not be scored: nothing can be learnt from the rest",
+        score.void
+    );
+    Err(Error::new(ErrorKind::Infrastructure, message))
 }
 
 /// Held-in tasks of which every scored attempt passed.

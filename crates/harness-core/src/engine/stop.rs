@@ -16,11 +16,16 @@ pub enum StopReason {
     Dry,
     /// The held-in tasks show no weakness any more.
     NothingFailed,
+    /// The sealed split was read in an earlier session: further rounds would need a claim of their own.
+    Claimed,
 }
 
 impl<H: Harness> Engine<H> {
     /// The reason to stop before another round, if there is one.
     pub fn stop_reason(&self) -> Option<StopReason> {
+        if self.claim.is_some() {
+            return Some(StopReason::Claimed);
+        }
         if self.rounds.len() >= self.config.rounds as usize {
             return Some(StopReason::Rounds);
         }
