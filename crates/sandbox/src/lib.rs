@@ -1,1 +1,22 @@
-//! sandbox
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("harness-sandbox isolates by what only Linux offers; implement `Sandbox` yourself elsewhere");
+
+#[cfg(target_os = "linux")]
+mod backend;
+#[cfg(target_os = "linux")]
+mod detect;
+#[cfg(target_os = "linux")]
+mod engine;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+mod wire;
+
+#[cfg(target_os = "linux")]
+pub use backend::{LandlockSandbox, NamespaceSandbox, UnconfinedSandbox};
+#[cfg(target_os = "linux")]
+pub use detect::{Capabilities, Missing, SandboxKind, build, detect};

@@ -1,0 +1,122 @@
+//! A session without namespaces: a private directory, and a kernel that refuses all paths outside it.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use landlock::{
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd,
+    RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    RulesetStatus, Scope,
+};
+use rustix::io::Errno;
+use rustix::process::{
+    DumpableBehavior, Gid, Signal, Uid, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal,
+};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use super::failure::{Doing as _, Failure};
+use super::filter::Filter;
+use super::identity::Identity;
+use super::place::Place;
+use super::template::{DEVICES, READABLE_ETC, SYSTEM};
+use super::{confine, private, serve};
+use crate::wire::{Confinement, Plan};
+
+/// The newest rules asked for; an older kernel enforces what it knows.
+const NEWEST: ABI = ABI::V7;
+
+/// Confines the calling process to `directory` and serves.
+pub(super) fn session(
+    socket: &OwnedFd,
+    plan: &Plan,
+    directory: &Path,
+    identity: Identity,
+    filter: &Filter,
+) -> Result<(), Failure> {
+    set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
+    if let Identity::Assigned(id) = identity {
+        become_user(id)?;
+    }
+    set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
+    confine::limit(plan, matches!(identity, Identity::Assigned(_)))?;
+    let place = Place::open(directory, false, plan)?;
+    restrict(directory, &plan.show)?;
+    filter.apply(Confinement::Landlock, plan.network)?;
+    let outcome = serve::run(socket, place, Vec::new(), Some(plan.disk_bytes));
+    private::end_processes();
+    outcome
+}
+
+fn become_user(id: u32) -> Result<(), Failure> {
+    confine::empty_bounding_set();
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    set_thread_groups(&[]).doing("dropping the groups")?;
+    set_thread_res_gid(gid, gid, gid).doing("setting the group")?;
+    set_thread_res_uid(uid, uid, uid).doing("setting the user")?;
+    confine::drop_capabilities()?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")
+}
+
+fn restrict(directory: &Path, show: &[String]) -> Result<(), Failure> {
+    let status = ruleset(directory, show).map_err(|error| failure(&error))?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Err(Failure::new("restricting paths with Landlock", Errno::OPNOTSUPP));
+    }
+    Ok(())
+}
+
+fn ruleset(directory: &Path, show: &[String]) -> Result<RestrictionStatus, RulesetError> {
+    let all = AccessFs::from_all(NEWEST);
+    let read = AccessFs::from_read(NEWEST);
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?;
+    let etc = READABLE_ETC.iter().map(|name| format!("/etc/{name}"));
+    let hosts = ["passwd", "group", "nsswitch.conf", "hosts"].map(|name| format!("/etc/{name}"));
+    let system = SYSTEM.iter().map(|name| format!("/{name}"));
+    let readable = system.chain(etc).chain(hosts).chain(["/proc".to_owned()]);
+    let devices = DEVICES.iter().map(|name| format!("/dev/{name}"));
+    let granted = readable
+        .chain(show.iter().cloned())
+        .map(|path| (path, read))
+        .chain(devices.map(|path| (path, device)));
+    for (path, access) in granted {
+        rules = grant(rules, Path::new(&path), access)?;
+    }
+    grant(rules, directory, all)?.restrict_self()
+}
+
+/// A path that does not exist needs no rule.
+fn grant(
+    rules: landlock::RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<landlock::RulesetCreated, RulesetError> {
+    let Ok(fd) = PathFd::new(path) else { return Ok(rules) };
+    let of_files = AccessFs::from_file(NEWEST);
+    let access = if path.is_dir() { access } else { access & of_files };
+    rules.add_rule(PathBeneath::new(fd, access))
+}
+
+/// The second line of a session in namespaces: no signal and no abstract socket beyond it, even if
+/// a namespace should leak. Silently without where the kernel has no scopes.
+pub(super) fn scope() -> Result<(), Failure> {
+    let scoped = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .scope(Scope::from_all(NEWEST))
+        .and_then(Ruleset::create)
+        .and_then(|rules| rules.restrict_self());
+    match scoped {
+        Ok(_) => Ok(()),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+fn failure(error: &RulesetError) -> Failure {
+    let doing = format!("restricting with Landlock ({error})");
+    Failure::new(doing, Errno::OPNOTSUPP)
+}
