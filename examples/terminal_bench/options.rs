@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Improves a model's harness on Terminal-Bench tasks: mines its weaknesses, lets it propose edits, tests each
+/// edit against regressions, and keeps what helps.
+///
+/// With no options: the bundled tasks, a simulated model, the best sandbox this machine has.
+#[derive(Debug, Parser)]
+#[command(name = "terminal_bench")]
+pub(crate) struct Options {
+    /// A Harbor task, or a directory of tasks (Terminal-Bench 2).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tasks: Option<PathBuf>,
+    /// Only tasks whose name matches (may be given several times).
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Not the tasks whose name matches (may be given several times).
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// At most this many tasks, the first by name.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// simulated:PROFILE, openai:MODEL, or with --base-url any name the server knows.
+    #[arg(long, value_name = "NAME", default_value = "simulated:explorer")]
+    pub(crate) model: String,
+    /// An OpenAI-compatible server, such as http://127.0.0.1:8000/v1. The key comes from the environment
+    /// (SELF_HARNESS_API_KEY, or OPENAI_API_KEY), never from an option.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Prices in dollars, as TOML; without one for the model its cost is unknown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+
+    /// Where trials run.
+    #[arg(long, value_enum, default_value_t = SandboxChoice::Auto)]
+    pub(crate) sandbox: SandboxChoice,
+    /// Said aloud: run without any isolation.
+    #[arg(long)]
+    pub(crate) yes_run_unconfined: bool,
+    /// Who works on the tasks; oracle (the task's own solution) and nop are measured, not evolved.
+    #[arg(long, value_enum, default_value_t = Agent::Minimal)]
+    pub(crate) agent: Agent,
+
+    /// At most this many rounds.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Proposals a round.
+    #[arg(long, value_name = "K", default_value_t = 4)]
+    pub(crate) width: usize,
+    /// Attempts at each task when a harness is measured.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) attempts: u32,
+    /// Attempts at each sealed task for the final claim.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) claim_attempts: u32,
+    /// Trials at once; twice the processors when left out.
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<usize>,
+    /// Calls to the model in one trial.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) steps: u32,
+    /// Which rule decides: paper or sequential.
+    #[arg(long, value_name = "GATE", default_value = "sequential")]
+    pub(crate) gate: String,
+    /// Task name to split (held-in, held-out, sealed), as TOML or JSON; stratified and seeded when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) split: Option<PathBuf>,
+    /// Everything random.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Stop when this many dollars are spent, on everything.
+    #[arg(long, value_name = "USD")]
+    pub(crate) max_cost: Option<f64>,
+    /// Stop when this many tokens are spent, on everything.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u64>,
+    /// Stop after this many trials.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_trials: Option<u64>,
+    /// Stop after this time, such as 90s, 45m or 2h.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_time: Option<Span>,
+
+    /// Where the journal, the summary and the report live; a new directory under .self-harness when left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Go on with the run in --state (the newest one when --state is left out).
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Spend nothing: print what the run would take.
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// The summary as one JSON object on stdout; everything else on stderr.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxChoice {
+    /// The best this machine has.
+    Auto,
+    /// Namespaces with a private root.
+    Namespace,
+    /// Landlock over a private directory: no private root.
+    Landlock,
+    /// None. Asks for --yes-run-unconfined.
+    Unconfined,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Agent {
+    /// The model in the minimal harness.
+    Minimal,
+    /// The task's own solution.
+    Oracle,
+    /// Nobody.
+    Nop,
+}
+
+/// A duration as a person writes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not a duration: write 90s, 45m or 2h");
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let seconds = match unit {
+            "" | "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        Ok(Self(Duration::from_secs(number.saturating_mul(seconds))))
+    }
+}
