@@ -1,0 +1,3 @@
+//! What crosses the rooms. One binary, so that everything is linked once.
+
+mod architecture;
