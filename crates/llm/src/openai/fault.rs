@@ -1,0 +1,261 @@
+//! What went wrong on the wire, in the categories that a caller can act on. Pure: from what the server said to an error.
+
+use std::time::{Duration, SystemTime};
+
+use harness_core::{Error, ErrorKind};
+use serde_json::Value;
+
+/// How much of a server's own words is shown.
+const SHOWN: usize = 300;
+
+/// Words by which servers say that the conversation is too long, in lower case. Collected from OpenAI, Azure, vLLM,
+/// llama.cpp, LiteLLM, Ollama, OpenRouter, Mistral and text-generation-inference.
+const OVERFLOW: &[&str] = &[
+    "context_length_exceeded",
+    "exceed_context_size",
+    "contextwindowexceeded",
+    "maximum context length",
+    "context length",
+    "context window",
+    "context size",
+    "prompt is too long",
+    "input is too long",
+    "too many tokens",
+    "reduce the length",
+    "inputs tokens + max_new_tokens",
+];
+
+/// Who was asked, as messages name it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) address: &'a str,
+    pub(super) model: &'a str,
+    /// The environment variable that a remedy names.
+    pub(super) key_variable: &'a str,
+    pub(super) has_key: bool,
+}
+
+/// What a refused or failed request comes to.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The server's content filter stopped the request: a refusal, not an error.
+    Filtered(String),
+    Failed(Error),
+}
+
+/// A status other than success.
+pub(super) fn of_status(
+    asked: Asked<'_>,
+    status: u16,
+    retry_after: Option<&str>,
+    body: &str,
+) -> Fault {
+    let said = Said::read(body);
+    if is_content_filter(&said) {
+        return Fault::Filtered(said.text);
+    }
+    let kind = kind_of(status, &said);
+    let Asked { address, model, .. } = asked;
+    let mut message = format!("{address} answered {status} for model '{model}'");
+    if !said.text.is_empty() {
+        message.push_str(&format!(": {}", said.text));
+    }
+    if let Some(remedy) = remedy(asked, status, kind, &said) {
+        message.push_str(&format!("; {remedy}"));
+    }
+    let error = Error::new(kind, message);
+    let wait = retry_after.and_then(|header| wait_of(header, SystemTime::now()));
+    Fault::Failed(match wait {
+        Some(wait) if kind == ErrorKind::ModelUnavailable => error.with_retry_after(wait),
+        _ => error,
+    })
+}
+
+/// An answer that arrived and makes no sense.
+pub(super) fn nonsense(asked: Asked<'_>, what: &str, body: &str) -> Error {
+    let Asked { address, model, .. } = asked;
+    let shown = shorten(body);
+    let quoted = if shown.is_empty() { String::new() } else { format!(": {shown}") };
+    let message = format!("{address} answered model '{model}' with {what}{quoted}");
+    Error::new(ErrorKind::ModelUnavailable, message)
+}
+
+/// An `error` object in an answer whose status says success, as routers send it.
+pub(super) fn in_success(asked: Asked<'_>, body: &str) -> Fault {
+    let said = Said::read(body);
+    // A code that is no status is the server's own trouble.
+    of_status(asked, said.status.unwrap_or(502), None, body)
+}
+
+/// The request never got an answer.
+pub(super) fn of_transport(
+    asked: Asked<'_>,
+    error: reqwest::Error,
+    limits: (Duration, Duration),
+) -> Error {
+    let Asked { address, model, .. } = asked;
+    let (connect, total) = (limits.0.as_secs_f64(), limits.1.as_secs_f64());
+    let what = if error.is_timeout() && error.is_connect() {
+        format!("{address} did not accept a connection within {connect} s")
+    } else if error.is_timeout() {
+        format!("{address} did not answer model '{model}' within {total} s")
+    } else if error.is_connect() {
+        format!("{address} cannot be reached; is the server running, and is this its base URL?")
+    } else {
+        format!("{address} broke off its answer for model '{model}'")
+    };
+    // The error's own text would repeat the address, with the query that may hold a key.
+    Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url())
+}
+
+fn kind_of(status: u16, said: &Said) -> ErrorKind {
+    match status {
+        _ if said.code == "insufficient_quota" => ErrorKind::ModelRejected,
+        408 | 425 | 429 | 500..=599 if !(status == 500 && said.is_overflow()) => {
+            ErrorKind::ModelUnavailable
+        }
+        400 | 413 | 422 | 500 if said.is_overflow() => ErrorKind::ContextOverflow,
+        _ => ErrorKind::ModelRejected,
+    }
+}
+
+fn remedy(asked: Asked<'_>, status: u16, kind: ErrorKind, said: &Said) -> Option<String> {
+    let variable = asked.key_variable;
+    match (status, kind) {
+        (_, ErrorKind::ModelUnavailable | ErrorKind::ContextOverflow) => None,
+        _ if said.code == "insufficient_quota" => Some("the account has no credit left".to_owned()),
+        (401 | 403, _) if asked.has_key => {
+            Some(format!("check that the key in {variable} is valid for this server and model"))
+        }
+        (401 | 403, _) => Some(format!("no key was sent: set {variable}")),
+        (404, _) => Some(
+            "check the model's name, and that the base URL ends where /chat/completions begins"
+                .to_owned(),
+        ),
+        (300..=399, _) => Some("the server redirects: use the address it redirects to".to_owned()),
+        _ => Some("the server does not accept this request".to_owned()),
+    }
+}
+
+fn is_content_filter(said: &Said) -> bool {
+    matches!(said.code.as_str(), "content_filter" | "content_policy_violation")
+}
+
+/// How long a `Retry-After` header asks to wait, seen from `now`: seconds, or a date.
+pub(super) fn wait_of(header: &str, now: SystemTime) -> Option<Duration> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(header).ok()?;
+    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// What an error body says.
+#[derive(Debug, Default)]
+struct Said {
+    text: String,
+    code: String,
+    status: Option<u16>,
+    /// Everything, in lower case.
+    all: String,
+}
+
+impl Said {
+    fn read(body: &str) -> Self {
+        let all = body.to_lowercase();
+        let Ok(value) = serde_json::from_str::<Value>(body) else {
+            return Self { text: shorten(body), all, ..Self::default() };
+        };
+        let error = value.get("error").unwrap_or(&value);
+        let text =
+            ["/message", "/detail", "/msg"].iter().find_map(|at| error.pointer(at)?.as_str());
+        let text = text.or_else(|| error.as_str()).map_or_else(|| shorten(body), shorten);
+        let code = error.get("code").filter(|code| !code.is_null());
+        let code = code.or_else(|| error.get("type"));
+        let status =
+            error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        Self {
+            text,
+            code: code.and_then(Value::as_str).unwrap_or_default().to_owned(),
+            status: status.filter(|status| (400..600).contains(status)),
+            all,
+        }
+    }
+
+    fn is_overflow(&self) -> bool {
+        OVERFLOW.iter().any(|words| self.all.contains(words))
+    }
+}
+
+/// One line, of bounded length, without markup's white space and control characters.
+fn shorten(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    harness_core::visible(&words.join(" "), SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: Asked<'_> =
+        Asked { address: "http://h/v1", model: "m", key_variable: "A_KEY", has_key: false };
+
+    fn failed(status: u16, body: &str) -> Error {
+        match of_status(ASKED, status, Some("7"), body) {
+            Fault::Failed(error) => error,
+            Fault::Filtered(said) => unreachable!("filtered: {said}"),
+        }
+    }
+
+    #[test]
+    fn statuses_fall_into_the_categories() {
+        for status in [408, 425, 429, 500, 502, 503, 504, 529] {
+            let error = failed(status, "{\"error\":{\"message\":\"busy\"}}");
+            assert_eq!(error.kind(), ErrorKind::ModelUnavailable, "{status}");
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        }
+        for status in [301, 400, 401, 403, 404, 405, 422] {
+            let error = failed(status, "{\"error\":\"no\"}");
+            assert_eq!(error.kind(), ErrorKind::ModelRejected, "{status}");
+            assert_eq!(error.retry_after(), None);
+        }
+        let empty_account =
+            failed(429, r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#);
+        assert_eq!(empty_account.kind(), ErrorKind::ModelRejected);
+    }
+
+    #[test]
+    fn the_words_of_many_servers_mean_overflow() {
+        for body in [
+            r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#,
+            r#"{"error":{"message":"This model's maximum context length is 8192 tokens."}}"#,
+            r#"{"error":{"type":"exceed_context_size_error","message":"the request exceeds the available context size"}}"#,
+            r#"{"object":"error","message":"prompt is too long: 9 tokens > 8 maximum"}"#,
+        ] {
+            assert_eq!(failed(400, body).kind(), ErrorKind::ContextOverflow, "{body}");
+        }
+    }
+
+    #[test]
+    fn messages_name_the_address_the_model_and_the_remedy() {
+        let error = failed(401, "{}");
+        for word in ["http://h/v1", "'m'", "401", "A_KEY"] {
+            assert!(error.message().contains(word), "{} lacks {word}", error.message());
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Fri, 20 Nov 2026 10:00:00 GMT").unwrap();
+        let wait = |header| wait_of(header, now);
+        assert_eq!(wait(" 3 "), Some(Duration::from_secs(3)));
+        assert_eq!(wait("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(wait("Fri, 20 Nov 2026 10:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(wait("Fri, 20 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        for bad in ["soon", "-1", "NaN", "inf", ""] {
+            assert_eq!(wait(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The wire against a real HTTP server on loopback: round trips, and every way in which a server lets one down.
+#![cfg(feature = "openai")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Answer, Server, json, status};
+use harness_core::{
+    Arguments, ErrorKind, FinishReason, LlmBackend, Message, ModelId, Request, ResponseSchema,
+    ToolCall, ToolSpec,
+};
+use harness_llm::{ChatBackend, Price, PriceTable, Priced, Secret, TokenLimitField};
+use serde_json::json as value;
+
+const KEY: &str = "sk-very-secret-0123456789";
+
+fn backend(server: &Server) -> ChatBackend {
+    let backend = ChatBackend::new(&server.base_url, "some-model").unwrap();
+    backend.with_key(Secret::new(KEY).unwrap()).with_key_variable("SOME_KEY")
+}
+
+fn asking(text: &str) -> Request {
+    Request { messages: vec![Message::user(text)], ..Request::default() }
+}
+
+fn said(text: &str) -> Answer {
+    json(value!({ "choices": [{ "message": { "content": text }, "finish_reason": "stop" }] }))
+}
+
+#[tokio::test]
+async fn a_conversation_with_tools_makes_the_round_trip() {
+    let reply = value!({
+        "model": "some-model-0926",
+        "choices": [{
+            "message": {
+                "content": null,
+                "reasoning_content": "I should look.",
+                "tool_calls": [{ "id": "call_9", "type": "function",
+                                 "function": { "name": "shell", "arguments": "{\"command\":\"ls\"}" } }],
+            },
+            "finish_reason": "tool_calls",
+        }],
+        "usage": { "prompt_tokens": 120, "completion_tokens": 7, "prompt_tokens_details": { "cached_tokens": 100 } },
+    });
+    let server = Server::start(vec![json(reply)]).await;
+    let call = ToolCall {
+        id: "call_8".into(),
+        name: "shell".into(),
+        arguments: Arguments::Parsed(value!({ "command": "pwd" })),
+    };
+    let request = Request {
+        messages: vec![
+            Message::system("be brief"),
+            Message::user("look"),
+            Message::assistant("").with_tool_calls(vec![call]),
+            Message::tool("call_8", "/app"),
+        ],
+        tools: vec![ToolSpec {
+            name: "shell".into(),
+            description: "runs".into(),
+            parameters: value!({ "type": "object" }),
+        }],
+        max_tokens: Some(50),
+        temperature: Some(0.5),
+        seed: Some(u64::MAX),
+        stop: vec!["END".into()],
+        ..Request::default()
+    };
+    let completion = backend(&server).complete(request).await.unwrap();
+    assert_eq!(completion.finish, FinishReason::ToolCalls);
+    assert_eq!(completion.served_by.as_deref(), Some("some-model-0926"));
+    assert_eq!(completion.message.reasoning.as_deref(), Some("I should look."));
+    assert_eq!(
+        completion.message.tool_calls[0].arguments,
+        Arguments::Parsed(value!({ "command": "ls" }))
+    );
+    let usage = completion.usage.unwrap();
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens), (120, 7, 100));
+    assert_eq!(usage.cost_usd, None);
+
+    let seen = server.seen().remove(0);
+    assert!(seen.head.starts_with("POST /v1/chat/completions "), "{}", seen.head);
+    assert!(seen.head.contains(&format!("authorization: Bearer {KEY}")));
+    assert_eq!(
+        seen.body,
+        value!({
+            "model": "some-model",
+            "messages": [
+                { "role": "system", "content": "be brief" },
+                { "role": "user", "content": "look" },
+                { "role": "assistant", "content": null, "tool_calls": [{
+                    "id": "call_8", "type": "function",
+                    "function": { "name": "shell", "arguments": "{\"command\":\"pwd\"}" } }] },
+                { "role": "tool", "content": "/app", "tool_call_id": "call_8" },
+            ],
+            "tools": [{ "type": "function",
+                        "function": { "name": "shell", "description": "runs", "parameters": { "type": "object" } } }],
+            "max_tokens": 50, "temperature": 0.5, "seed": 0x7fff_ffff, "stop": ["END"],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_wanted_schema_is_sent() {
+    let server = Server::start(vec![said("{}")]).await;
+    let schema = ResponseSchema { name: "proposal".into(), schema: value!({ "type": "object" }) };
+    let request = Request { response_schema: Some(schema), max_tokens: Some(5), ..asking("x") };
+    let backend = backend(&server).with_strict_schema(true);
+    let backend = backend.with_token_limit_field(TokenLimitField::MaxCompletionTokens);
+    assert_eq!(backend.complete(request).await.unwrap().usage, None);
+    let body = &server.seen()[0].body;
+    assert_eq!(
+        body["response_format"],
+        value!({ "type": "json_schema",
+                 "json_schema": { "name": "proposal", "schema": { "type": "object" }, "strict": true } })
+    );
+    assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&value!(5), &value!(null)));
+}
+
+#[tokio::test]
+async fn every_failure_has_its_kind() {
+    use ErrorKind::{ContextOverflow, ModelRejected, ModelUnavailable};
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"choices\":[{\"mess".to_vec();
+    let cases = [
+        ("429", status(429, "slow down"), ModelUnavailable),
+        ("408", status(408, ""), ModelUnavailable),
+        ("500", status(500, "{\"error\":{\"message\":\"oops\"}}"), ModelUnavailable),
+        ("529", status(529, "{\"error\":{\"type\":\"overloaded_error\"}}"), ModelUnavailable),
+        ("html", status(200, "<html><body>Bad gateway</body></html>"), ModelUnavailable),
+        ("html 502", status(502, "<html></html>"), ModelUnavailable),
+        ("empty", status(200, ""), ModelUnavailable),
+        ("half of JSON", json("{\"choices\":[{\"message\":"), ModelUnavailable),
+        ("cut", Answer::Raw(cut), ModelUnavailable),
+        ("closed", Answer::Close, ModelUnavailable),
+        ("not HTTP", Answer::Raw(b"SSH-2.0-dropbear\r\n".to_vec()), ModelUnavailable),
+        ("no choices", json(value!({ "choices": [] })), ModelUnavailable),
+        ("no message", json(value!({ "choices": [{}] })), ModelUnavailable),
+        ("another shape", json(value!([1, 2])), ModelUnavailable),
+        (
+            "error in success",
+            json(value!({ "error": { "message": "upstream", "code": 503 } })),
+            ModelUnavailable,
+        ),
+        (
+            "refusal in success",
+            json(value!({ "error": { "message": "no", "code": 401 } })),
+            ModelRejected,
+        ),
+        (
+            "overflow",
+            status(
+                400,
+                value!({ "error": { "code": "context_length_exceeded", "message": "too long" } }),
+            ),
+            ContextOverflow,
+        ),
+        (
+            "bad request",
+            status(400, value!({ "error": { "message": "unknown field" } })),
+            ModelRejected,
+        ),
+        (
+            "key",
+            status(401, value!({ "error": { "message": format!("bad key {KEY}") } })),
+            ModelRejected,
+        ),
+        ("forbidden", status(403, ""), ModelRejected),
+        ("model", status(404, value!({ "error": "model not found" })), ModelRejected),
+        (
+            "redirect",
+            Answer::Whole(302, "location: http://127.0.0.1:1/\r\n".into(), String::new()),
+            ModelRejected,
+        ),
+    ];
+    for (name, answer, kind) in cases {
+        let server = Server::start(vec![answer]).await;
+        let error = backend(&server).complete(asking("hello")).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{name}: {}", error.report());
+        let told = format!("{} {error:?} {error:#?}", error.report());
+        assert!(told.contains(&server.base_url), "{name}: {told}");
+        assert!(!told.contains(KEY), "{name}: {told}");
+        assert_eq!(server.seen().len(), 1, "{name}: a request is sent once");
+        if name == "key" {
+            assert!(error.message().contains("SOME_KEY"), "{told}");
+            assert!(error.message().contains("some-model"), "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_servers_word_on_waiting_is_kept() {
+    let far = "Fri, 01 Jan 2100 00:00:00 GMT";
+    for (header, at_least) in [("17", 17), (far, 1_000_000)] {
+        let answer = Answer::Whole(429, format!("retry-after: {header}\r\n"), String::new());
+        let server = Server::start(vec![answer]).await;
+        let error = backend(&server).complete(asking("x")).await.unwrap_err();
+        assert!(error.retry_after().unwrap() >= Duration::from_secs(at_least));
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_request_is_a_refusal() {
+    let body = value!({ "error": { "code": "content_filter", "message": "not this" } });
+    let server = Server::start(vec![status(400, body)]).await;
+    let completion = backend(&server).complete(asking("x")).await.unwrap();
+    assert_eq!(completion.finish, FinishReason::Refusal);
+    assert_eq!(completion.usage, None);
+}
+
+#[tokio::test]
+async fn malformed_arguments_are_kept_as_written() {
+    let call =
+        value!({ "id": "a", "function": { "name": "shell", "arguments": "{\"command\": \"ls" } });
+    let reply = value!({ "choices": [{ "message": { "content": "", "tool_calls": [call] }, "finish_reason": "tool_calls" }] });
+    let server = Server::start(vec![json(reply)]).await;
+    let completion = backend(&server).complete(asking("x")).await.unwrap();
+    assert_eq!(
+        completion.message.tool_calls[0].arguments,
+        Arguments::Malformed("{\"command\": \"ls".into())
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_named() {
+    // A port that was just free.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    let error = ChatBackend::new(&base, "m").unwrap().complete(asking("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
+    assert!(error.message().contains(&base), "{}", error.message());
+    assert!(error.message().contains("base URL"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_left() {
+    let server = Server::start(vec![Answer::Silence]).await;
+    let backend =
+        backend(&server).with_timeouts(Duration::from_secs(5), Duration::from_millis(200)).unwrap();
+    let error = backend.complete(asking("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
+    assert!(error.message().contains("0.2 s"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_price_fills_in_what_the_server_does_not_say() {
+    let reply = |usage| {
+        json(value!({
+        "choices": [{ "message": { "content": "x" }, "finish_reason": "stop" }], "usage": usage }))
+    };
+    let server = Server::start(vec![
+        reply(value!({ "prompt_tokens": 1_000_000, "completion_tokens": 0 })),
+        reply(value!({ "prompt_tokens": 1, "completion_tokens": 1, "cost": 0.25 })),
+        reply(value!(null)),
+    ])
+    .await;
+    let price = Price { prompt: 2.0, cached: None, completion: 8.0 };
+    let priced = Priced::new(backend(&server), &PriceTable::default().with("some-model", price));
+    let cost =
+        async || priced.complete(asking("x")).await.unwrap().usage.map(|usage| usage.cost_usd);
+    assert_eq!(cost().await, Some(Some(2.0)));
+    assert_eq!(cost().await, Some(Some(0.25)));
+    assert_eq!(cost().await, None);
+    let unpriced = Priced::new(backend(&server), &PriceTable::default());
+    assert_eq!(unpriced.complete(asking("x")).await.unwrap().usage, None);
+}
+
+#[tokio::test]
+async fn nothing_shows_the_key() {
+    let server = Server::start(vec![said("x")]).await;
+    let backend = backend(&server).with_proxy("http://me:hunter2@127.0.0.1:1").unwrap();
+    let shown = format!("{backend:?} {backend:#?}");
+    assert!(!shown.contains(KEY) && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_served_model_cannot_pass_for_a_simulated_one_nor_the_other_way_round() {
+    let backend = ChatBackend::new("http://127.0.0.1:1/v1", "m").unwrap();
+    assert!(backend.clone().with_provider(ModelId::SIMULATED).is_err());
+    assert_eq!(backend.with_provider("vllm").unwrap().model().to_string(), "vllm:m");
+}
