@@ -35,9 +35,12 @@ pub(super) fn session(
     filter: &Filter,
 ) -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
+    confine::empty_bounding_set();
     if let Identity::Assigned(id) = identity {
         become_user(id)?;
     }
+    // Also for a root that is one only in its own user namespace.
+    confine::drop_capabilities()?;
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     confine::limit(plan, matches!(identity, Identity::Assigned(_)))?;
     let place = Place::open(directory, false, plan)?;
@@ -49,12 +52,10 @@ pub(super) fn session(
 }
 
 fn become_user(id: u32) -> Result<(), Failure> {
-    confine::empty_bounding_set();
     let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     set_thread_groups(&[]).doing("dropping the groups")?;
     set_thread_res_gid(gid, gid, gid).doing("setting the group")?;
     set_thread_res_uid(uid, uid, uid).doing("setting the user")?;
-    confine::drop_capabilities()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")
 }
 

@@ -1,0 +1,223 @@
+//! Who lives how long: time-outs, dropped futures, daemons, sessions, engines.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harness_core::{Command, Exit, Sandbox};
+use harness_sandbox::SandboxKind;
+
+use crate::common::{backend, expect_processes, laws, marker, open, path, processes, run, stdout};
+
+laws!(
+    a_timeout_kills_the_whole_tree,
+    dropping_exec_kills_the_whole_tree,
+    a_kill_spares_other_commands_and_daemons,
+    daemons_outlive_their_command_and_not_their_session,
+    a_held_pipe_does_not_delay,
+    a_writing_daemon_survives,
+    stopped_and_forking_trees_end,
+    sessions_do_not_see_each_other,
+    many_sessions_at_once,
+    closing_leaves_nothing,
+    dropped_opens_leave_nothing,
+    the_engine_may_be_killed,
+);
+
+/// Every way in which a process may try to slip away, each ending in `sleep MARKER`.
+fn slippery(marker: &str) -> String {
+    format!(
+        "trap '' TERM HUP INT\n\
+         sleep {marker} &\n\
+         setsid sleep {marker} &\n\
+         (setsid sh -c 'trap \"\" TERM; (sleep {marker}; :) & exec sleep {marker}' &)\n\
+         nohup sleep {marker} >/dev/null 2>&1 &\n\
+         (sh -c 'sleep {marker} & kill -STOP $$' &)\n"
+    )
+}
+const SLIPPERY: usize = 6;
+
+async fn a_timeout_kills_the_whole_tree(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let marker = marker();
+    let script = format!("{} sleep {marker}", slippery(&marker));
+    let command = Command::shell(script).with_timeout(Duration::from_millis(700));
+    let exec = session.exec(&command);
+    let watch = expect_processes(&marker, SLIPPERY + 1);
+    let (output, ()) = tokio::join!(exec, watch);
+    assert_eq!(output.unwrap().exit, Exit::TimedOut);
+    assert_eq!(processes(&marker), Vec::<u32>::new());
+    assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+}
+
+async fn dropping_exec_kills_the_whole_tree(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let marker = marker();
+    let command = Command::shell(format!("{} sleep {marker}", slippery(&marker)));
+    {
+        let exec = session.exec(&command);
+        tokio::select! {
+            output = exec => panic!("{output:?}"),
+            () = expect_processes(&marker, SLIPPERY + 1) => {}
+        }
+    }
+    expect_processes(&marker, 0).await;
+    assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+}
+
+async fn a_kill_spares_other_commands_and_daemons(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let (daemon, doomed, other) = (marker(), marker(), marker());
+    stdout(&*session, &format!("setsid sleep {daemon} >/dev/null 2>&1 &")).await;
+    let slow = Command::shell(slippery(&doomed) + "wait").with_timeout(Duration::from_millis(700));
+    let script = format!("(setsid sleep {other} &) ; sleep 1.2; pgrep -fc '^sleep {other}'; exit 7");
+    let (killed, spared) = tokio::join!(session.exec(&slow), run(&*session, &script));
+    assert_eq!(killed.unwrap().exit, Exit::TimedOut);
+    assert_eq!(spared.exit, Exit::Code(7));
+    assert_eq!(processes(&doomed), Vec::<u32>::new());
+    assert_eq!((processes(&daemon).len(), processes(&other).len()), (1, 1));
+    session.close().await.unwrap();
+    assert_eq!(processes(&daemon).len() + processes(&other).len(), 0);
+}
+
+async fn daemons_outlive_their_command_and_not_their_session(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let marker = marker();
+    assert!(run(&*session, &slippery(&marker)).await.exit.is_success());
+    expect_processes(&marker, SLIPPERY).await;
+    assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+    assert_eq!(processes(&marker).len(), SLIPPERY);
+    drop(session);
+    expect_processes(&marker, 0).await;
+}
+
+async fn a_held_pipe_does_not_delay(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let begun = Instant::now();
+    let output = run(&*session, "sleep 100 & echo started").await;
+    assert_eq!(output.stdout.text(), "started\n");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    let flood = run(&*session, "yes & echo started >&2").await;
+    assert_eq!(flood.stderr.text(), "started\n");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+async fn a_writing_daemon_survives(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    stdout(&*session, "(for i in $(seq 600); do echo line; sleep 0.05; done; touch never) &").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(stdout(&*session, "pgrep -fc 'for i in .seq 600'").await.trim(), "1");
+}
+
+async fn stopped_and_forking_trees_end(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let marker = marker();
+    // Forks as fast as it can, each link of the chain dying at once; bounded by its lifetime.
+    let script = format!(
+        "hop() {{ [ $1 -gt 3000 ] || (sleep 0.001; hop $(($1 + 1))) & }}; hop 0; hop 0; \
+         kill -STOP $$; sleep {marker}"
+    );
+    let command = Command::shell(script).with_timeout(Duration::from_millis(300));
+    let begun = Instant::now();
+    assert_eq!(session.exec(&command).await.unwrap().exit, Exit::TimedOut);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(stdout(&*session, "pgrep -fc '[h]op' || true").await.trim(), "0");
+}
+
+async fn sessions_do_not_see_each_other(sandbox: &Arc<dyn Sandbox>) {
+    let (first, second) = (open(sandbox).await, open(sandbox).await);
+    stdout(&*first, "echo mine > file; echo mine > $TMPDIR/file").await;
+    assert!(second.read(&path("file")).await.is_err());
+    assert!(second.read(&path("/tmp/file")).await.is_err());
+    assert_eq!(stdout(&*second, "ls -A . $TMPDIR | grep file || true").await, "");
+    if sandbox.isolation().backend == "unconfined" {
+        return;
+    }
+    let file = first.locate(&path("/app/file"));
+    assert!(!run(&*second, &format!("cat {file}")).await.exit.is_success());
+    let marker = marker();
+    stdout(&*first, &format!("sleep {marker} >/dev/null 2>&1 &")).await;
+    expect_processes(&marker, 1).await;
+    run(&*second, &format!("pkill -9 -f 'sleep {marker}'; kill -9 {}", processes(&marker)[0])).await;
+    assert_eq!(processes(&marker).len(), 1);
+}
+
+async fn many_sessions_at_once(sandbox: &Arc<dyn Sandbox>) {
+    let sessions = (0..50).map(|number| async move {
+        let session = open(sandbox).await;
+        stdout(&*session, &format!("echo {number} > file; sleep 0.2")).await;
+        assert_eq!(stdout(&*session, "cat file; ls | wc -l").await, format!("{number}\n1\n"));
+        session.close().await.unwrap();
+    });
+    futures::future::join_all(sessions).await;
+}
+
+async fn closing_leaves_nothing(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let marker = marker();
+    stdout(&*session, &format!("mkdir -p a/b; touch a/b/c; chmod 000 a/b a; {}", slippery(&marker)))
+        .await;
+    let place = session.locate(&path("."));
+    let private = session.locate(&path("/"));
+    session.close().await.unwrap();
+    assert_eq!(processes(&marker), Vec::<u32>::new());
+    if private != "/" {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::path::Path::new(&place).exists() || std::path::Path::new(&private).exists() {
+            assert!(Instant::now() < deadline, "{private} is still there");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn dropped_opens_leave_nothing(sandbox: &Arc<dyn Sandbox>) {
+    for micros in (0..4000).step_by(200) {
+        let open = open(sandbox);
+        let _ = tokio::time::timeout(Duration::from_micros(micros), open).await;
+    }
+    let session = open(sandbox).await;
+    assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+}
+
+/// Starts this test binary again as an engine of its own, kills it, and looks for survivors.
+async fn the_engine_may_be_killed(sandbox: &Arc<dyn Sandbox>) {
+    let marker = marker();
+    let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lifecycle::an_engine", "--nocapture", "--test-threads=1"])
+        .env("HARNESS_TEST_ENGINE", format!("{} {marker}", sandbox.isolation().backend))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+    let private = lines.find_map(|line| Some(line.unwrap().split_once("ready ")?.1.to_owned()));
+    let private = private.unwrap();
+    assert_eq!(processes(&marker).len(), 3 * SLIPPERY);
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    expect_processes(&marker, 0).await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while private != "/" && std::path::Path::new(&private).exists() {
+        assert!(Instant::now() < deadline, "{private} is still there");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Not a test by itself: the engine that [`the_engine_may_be_killed`] kills.
+#[tokio::test]
+async fn an_engine() {
+    let Ok(order) = std::env::var("HARNESS_TEST_ENGINE") else { return };
+    let (kind, marker) = order.split_once(' ').unwrap();
+    let kind: SandboxKind = kind.parse().unwrap();
+    let sandbox = backend(kind).unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let session = open(&sandbox).await;
+        assert!(run(&*session, &slippery(marker)).await.exit.is_success());
+        sessions.push(session);
+    }
+    expect_processes(marker, 3 * SLIPPERY).await;
+    println!("ready {}", sessions[0].locate(&path("/")));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
