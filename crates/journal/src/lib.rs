@@ -1,1 +1,13 @@
-//! journal
+#![doc = include_str!("../README.md")]
+
+mod chain;
+mod fault;
+mod lock;
+mod reader;
+mod row;
+mod schema;
+mod sqlite;
+mod tip;
+mod writer;
+
+pub use sqlite::SqliteJournal;

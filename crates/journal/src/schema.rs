@@ -1,0 +1,166 @@
+//! Opening the file: its version, its tables, its durability.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness_core::Result;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::chain::Link;
+use crate::fault;
+use crate::tip::Tip;
+
+/// What the file holds now; a program refuses what is above the version it was built for.
+pub(crate) const VERSION: i64 = 1;
+/// Marks the file as a journal: `SHJL`.
+const APPLICATION: i64 = 0x5348_4a4c;
+const TABLES: &str = include_str!("schema.sql");
+
+/// Opens for writing, makes the tables where there are none.
+pub(crate) fn open_writing(file: &Path) -> Result<Connection> {
+    let failed = |source| fault::failed(file, "opening", source);
+    if file.exists() {
+        // Before anything is opened for writing: what is refused must stay as it is.
+        check_untouched(file)?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+    settle(&mut connection).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens for reading only; needs no lock and disturbs no writer.
+pub(crate) fn open_reading(file: &Path) -> Result<Connection> {
+    let beside = connect(file, Reading::BesideAWriter);
+    // Where SQLite may not make its own files (a read-only directory), a file without a log is complete by itself.
+    match beside {
+        Err(_) if !log_beside(file).exists() => connect(file, Reading::Alone),
+        beside => beside,
+    }
+    .map_err(|source| fault::failed(file, "opening", source))
+}
+
+/// Refuses a file of a later version, or of another program, without leaving a trace beside it.
+pub(crate) fn check_untouched(file: &Path) -> Result<()> {
+    let reading = match log_beside(file).exists() {
+        true => Reading::BesideAWriter,
+        false => Reading::Alone,
+    };
+    let connection =
+        connect(file, reading).map_err(|source| fault::failed(file, "opening", source))?;
+    check(file, &connection)
+}
+
+/// Who else may have the file open.
+#[derive(Clone, Copy)]
+enum Reading {
+    BesideAWriter,
+    Alone,
+}
+
+fn connect(file: &Path, reading: Reading) -> rusqlite::Result<Connection> {
+    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match reading {
+        Reading::BesideAWriter => Connection::open_with_flags(file, read_only),
+        Reading::Alone => Connection::open_with_flags(
+            immutable_address(file),
+            read_only | OpenFlags::SQLITE_OPEN_URI,
+        ),
+    }?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    // Opening alone reads nothing yet.
+    connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Refuses a file of a later version, or of another program.
+pub(crate) fn check(file: &Path, connection: &Connection) -> Result<()> {
+    let number = |pragma: &str| -> Result<i64> {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get(0))
+            .map_err(|source| fault::failed(file, "reading", source))
+    };
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let empty = application == 0 && version == 0 && number("schema_version")? == 0;
+    if !empty && application != APPLICATION {
+        return Err(fault::foreign(file));
+    }
+    if version > VERSION {
+        return Err(fault::newer(file, version, VERSION));
+    }
+    Ok(())
+}
+
+fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: with less, a committed transaction may vanish when the power fails.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The last record, after a check against what was acknowledged.
+pub(crate) fn tip(file: &Path, connection: &Connection) -> Result<Tip> {
+    let failed = |source| fault::failed(file, "reading", source);
+    let at = |seq: Option<i64>| -> Result<Option<Tip>> {
+        let mut last = connection
+            .prepare("SELECT seq, chain FROM record WHERE ?1 IS NULL OR seq = ?1 ORDER BY seq DESC LIMIT 1")
+            .map_err(failed)?;
+        let mut rows = last.query([seq]).map_err(failed)?;
+        let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+        let seq = row.get(0).map_err(failed)?;
+        let chain: Vec<u8> = row.get(1).map_err(failed)?;
+        let link = Link::from_bytes(&chain)
+            .ok_or_else(|| fault::damaged(file, seq, "has a hash of the wrong length"))?;
+        Ok(Some(Tip { seq, link }))
+    };
+    let last = at(None)?.unwrap_or_else(Tip::start);
+    if let Some(acknowledged) = Tip::read(file).filter(|tip| tip.seq > 0) {
+        match at(Some(acknowledged.seq))? {
+            None => return Err(fault::lost(file, last.seq, acknowledged.seq)),
+            Some(found) if found != acknowledged => {
+                return Err(fault::damaged(
+                    file,
+                    found.seq,
+                    "is not the one that was acknowledged",
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(last)
+}
+
+fn log_beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file.as_os_str());
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// SQLite's name for a file that nobody writes while it is read.
+fn immutable_address(file: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte);
+    let path: String = file
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(|byte| match plain(byte) {
+            true => char::from(*byte).to_string(),
+            false => format!("%{byte:02x}"),
+        })
+        .collect();
+    format!("file:{path}?immutable=1")
+}

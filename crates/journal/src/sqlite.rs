@@ -1,0 +1,90 @@
+//! The journal itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use harness_core::{Error, ErrorKind, Journal, Record, Result};
+
+use crate::lock::Lock;
+use crate::row::Entry;
+use crate::writer::Writer;
+use crate::{fault, reader, schema};
+
+/// A [`Journal`] in one SQLite file.
+///
+/// Write-ahead logging with full synchronisation: what `append` acknowledged survives a crash of the process and of the
+/// machine. Records that are queued while the disk is busy share one transaction. Needs no async runtime.
+///
+/// Dropping it writes what is queued, closes the file and frees the directory for another writer.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    file: PathBuf,
+    // In this order: the writer must have closed the file before the lock is free.
+    writer: Option<Writer>,
+    _lock: Option<Lock>,
+}
+
+impl SqliteJournal {
+    /// The name of the file in a state directory.
+    pub const FILE: &'static str = "journal.sqlite";
+
+    /// Opens the journal of `directory` for writing; makes both where they are missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] when another process (or another part of this one) has it, naming the holder;
+    /// [`ErrorKind::Journal`] when it cannot be opened, belongs to a later version or another program, or lost records
+    /// that were acknowledged. A file that is refused is not touched.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
+        let directory = directory.as_ref();
+        let failed = |source| fault::failed(directory, "making the directory of", source);
+        fs::create_dir_all(directory).map_err(failed)?;
+        let lock = Lock::take(directory)?;
+        let file = directory.join(Self::FILE);
+        let connection = schema::open_writing(&file)?;
+        let tip = schema::tip(&file, &connection)?;
+        // So that the file's name survives a crash of the machine as its content does.
+        fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(failed)?;
+        let writer = Writer::start(&file, connection, tip)?;
+        Ok(Self { file, writer: Some(writer), _lock: Some(lock) })
+    }
+
+    /// Opens the journal of `directory` for reading only: no lock is taken and a writer is not disturbed. A scan shows
+    /// what is there when it begins; `append` is refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when there is none; [`ErrorKind::Journal`] as for [`SqliteJournal::open`].
+    pub fn read(directory: impl AsRef<Path>) -> Result<Self> {
+        let file = directory.as_ref().join(Self::FILE);
+        if !file.is_file() {
+            let message = format!(
+                "there is no journal at {}: name the state directory of a run",
+                file.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        schema::check_untouched(&file)?;
+        Ok(Self { file, writer: None, _lock: None })
+    }
+
+    /// Where it is.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, record: &Record) -> Result<()> {
+        let Some(writer) = &self.writer else {
+            let message = format!("the journal {} is open for reading only", self.file.display());
+            return Err(Error::new(ErrorKind::Journal, message));
+        };
+        writer.append(Entry::of(record)?).await
+    }
+
+    async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        reader::scan(self.file.clone()).await
+    }
+}

@@ -1,0 +1,14 @@
+//! The journal on real files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop at what they do not expect"
+)]
+
+mod appending;
+mod crash;
+mod damage;
+mod opening;
+mod records;
+mod views;
