@@ -1,0 +1,104 @@
+//! Trials of one harness, by task, bought as they are needed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use harness_core::{
+    Arena, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Task, TaskName, Trial,
+    TrialId,
+};
+
+use crate::evidence::{Cell, GatingSplit};
+
+/// Trials in the order of attempts. Nothing is bought twice.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attempts(BTreeMap<(GatingSplit, TaskName), Vec<Arc<Trial>>>);
+
+impl Attempts {
+    /// Takes trials that were run elsewhere, in whatever order.
+    pub(crate) fn take<'a>(
+        &mut self,
+        split: GatingSplit,
+        trials: impl Iterator<Item = &'a Arc<Trial>>,
+    ) {
+        let mut trials: Vec<_> = trials.collect();
+        trials.sort_by_key(|trial| trial.key.replicate.attempt);
+        for trial in trials {
+            let key = (split, trial.key.task.clone());
+            self.0.entry(key).or_default().push(Arc::clone(trial));
+        }
+    }
+
+    /// The outcomes on one task.
+    pub(crate) fn cells(&self, split: GatingSplit, task: &TaskName) -> Vec<Cell> {
+        let trials = self.0.get(&(split, task.clone()));
+        trials.into_iter().flatten().map(|trial| Cell::of(trial)).collect()
+    }
+
+    /// The identities of all trials.
+    pub(crate) fn ids(&self) -> Result<Vec<TrialId>> {
+        self.0.values().flatten().map(|trial| trial.id()).collect()
+    }
+
+    /// Buys until each of `tasks` has `upto` attempts, and says how many trials that took.
+    ///
+    /// # Errors
+    /// Those of the arena; [`ErrorKind::Contract`] for a task that the split does not have.
+    pub(crate) async fn bring<H: Harness>(
+        &mut self,
+        harness: &H,
+        arena: &Arena<H>,
+        split: GatingSplit,
+        tasks: &[TaskName],
+        upto: u32,
+    ) -> Result<usize> {
+        match split {
+            GatingSplit::HeldIn => {
+                self.bring_on::<H, HeldIn>(harness, arena, split, tasks, upto).await
+            }
+            GatingSplit::HeldOut => {
+                self.bring_on::<H, HeldOut>(harness, arena, split, tasks, upto).await
+            }
+        }
+    }
+
+    async fn bring_on<H: Harness, S: Gating>(
+        &mut self,
+        harness: &H,
+        arena: &Arena<H>,
+        split: GatingSplit,
+        tasks: &[TaskName],
+        upto: u32,
+    ) -> Result<usize> {
+        let mut bought = 0;
+        for (has, tasks) in self.short(split, arena.tasks::<S>(), tasks, upto)? {
+            let trials = arena.trials::<S>(harness, &tasks, has..upto).await?;
+            bought += trials.len();
+            self.take(split, trials.iter());
+        }
+        Ok(bought)
+    }
+
+    /// The tasks that have fewer than `upto` attempts, by how many they have.
+    fn short(
+        &self,
+        split: GatingSplit,
+        known: &[Arc<Task>],
+        tasks: &[TaskName],
+        upto: u32,
+    ) -> Result<BTreeMap<u32, Vec<Arc<Task>>>> {
+        let mut short: BTreeMap<u32, Vec<Arc<Task>>> = BTreeMap::new();
+        for name in tasks {
+            let Some(task) = known.iter().find(|task| task.name == *name) else {
+                let message = format!("the gate asks for the task '{name}', which {split} has not");
+                return Err(Error::new(ErrorKind::Contract, message));
+            };
+            let has = self.0.get(&(split, name.clone())).map_or(0, Vec::len);
+            let has = u32::try_from(has).unwrap_or(u32::MAX);
+            if has < upto {
+                short.entry(has).or_default().push(Arc::clone(task));
+            }
+        }
+        Ok(short)
+    }
+}

@@ -1,0 +1,226 @@
+//! Guards, gate, composition: a round's proposals from end to end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use harness_core::{
+    Arena, Composed, Decision, Harness, Incumbent, Judged, Judgement, Proposal, ProposalId, Result,
+    TaskName, Validator, Verdict,
+};
+
+use crate::baseline::Baseline;
+use crate::case::Case;
+use crate::gate::{Gate, GateKind};
+use crate::guard::{Admission, admit};
+use crate::merge::{Composing, ForwardSelection};
+
+/// Judges by regression trials: each candidate beside the incumbent on both gating splits, then what passed together.
+///
+/// 1. Static guards refuse, without a trial, an edit that does not apply, changes nothing, or has the effect of
+///    an earlier one of the round.
+/// 2. The gate decides on each candidate, buying trials as it goes.
+/// 3. Several accepted edits are composed in the order of evidence and judged by the same gate on fresh trials. If they fail
+///    together, forward selection keeps a subset that passed, at least the best single edit; the others end as
+///    rejected, with the reason.
+#[derive(Clone, Debug)]
+pub struct RegressionValidator {
+    gate: Arc<dyn Gate>,
+}
+
+impl RegressionValidator {
+    /// A validator with this gate.
+    pub fn new(gate: impl Gate + 'static) -> Self {
+        Self { gate: Arc::new(gate) }
+    }
+}
+
+impl Default for RegressionValidator {
+    fn default() -> Self {
+        GateKind::default().into()
+    }
+}
+
+impl From<GateKind> for RegressionValidator {
+    fn from(kind: GateKind) -> Self {
+        Self { gate: kind.gate() }
+    }
+}
+
+#[async_trait]
+impl<H: Harness> Validator<H> for RegressionValidator {
+    async fn judge(
+        &self,
+        incumbent: &Incumbent<'_, H>,
+        proposals: Vec<Proposal<H::Edit>>,
+        arena: &Arena<H>,
+    ) -> Result<Judgement<H>> {
+        let admissions = admit(incumbent.harness, &proposals)?;
+        let mut baseline = Baseline::of(incumbent);
+        let mut docket = Vec::with_capacity(proposals.len());
+        for (proposal, admission) in proposals.into_iter().zip(admissions) {
+            let target = target(incumbent, &[&proposal]);
+            let (candidate, decision) = match admission {
+                Admission::Refused(decision) => (None, decision),
+                Admission::Candidate(harness) => {
+                    let case = Case::new(&harness, target);
+                    let decision = case.hear(self.gate.as_ref(), &mut baseline, arena).await?;
+                    (Some(harness), decision)
+                }
+            };
+            docket.push(Entry { proposal, candidate, decision });
+        }
+        let composed = self.compose(incumbent, &mut docket, &baseline, arena).await?;
+        let judged = docket
+            .into_iter()
+            .map(|entry| Judged { proposal: entry.proposal, decision: entry.decision });
+        Ok(Judgement { judged: judged.collect(), composed })
+    }
+}
+
+/// A proposal on its way through the round.
+#[derive(Debug)]
+struct Entry<H: Harness> {
+    proposal: Proposal<H::Edit>,
+    /// The incumbent with its edit, where that is allowed.
+    candidate: Option<H>,
+    decision: Decision,
+}
+
+impl<H: Harness> Entry<H> {
+    /// The gain per attempt, over both splits.
+    #[expect(clippy::cast_precision_loss, reason = "counts of trials are far below 2^52")]
+    fn gain(&self) -> f64 {
+        let Some(evidence) = &self.decision.evidence else { return 0.0 };
+        let scored = evidence.held_in.candidate.scored + evidence.held_out.candidate.scored;
+        let change = evidence.held_in.change() + evidence.held_out.change();
+        change as f64 / scored.max(1) as f64
+    }
+}
+
+/// How a composition fared.
+enum Together<H> {
+    Passed(H, Decision),
+    Failed(String),
+}
+
+impl RegressionValidator {
+    /// Finds which accepted edits stay, and turns the others' verdicts into rejections.
+    async fn compose<H: Harness>(
+        &self,
+        incumbent: &Incumbent<'_, H>,
+        docket: &mut [Entry<H>],
+        baseline: &Baseline<'_, H>,
+        arena: &Arena<H>,
+    ) -> Result<Option<Composed<H>>> {
+        let accepted = by_evidence(docket);
+        let Some(first) = accepted.first().map(|index| &docket[*index]) else { return Ok(None) };
+        let Some(harness) = first.candidate.clone() else { return Ok(None) };
+        let mut best = (harness, first.decision.clone());
+        let mut selection = ForwardSelection::new(accepted.len());
+        let (mut baseline, arena) = (baseline.afresh(), arena.composing());
+        let mut failures = Vec::new();
+        let kept = loop {
+            match selection.next() {
+                Composing::Keep(kept) => break kept,
+                Composing::Try(members) => {
+                    let entries: Vec<_> =
+                        members.iter().map(|member| &docket[accepted[*member]]).collect();
+                    let together =
+                        self.judge_together(incumbent, &entries, &best.0, &mut baseline, &arena);
+                    match together.await? {
+                        Together::Passed(harness, decision) => {
+                            best = (harness, decision);
+                            selection.learn(true);
+                        }
+                        Together::Failed(why) => {
+                            failures.push((members, why));
+                            selection.learn(false);
+                        }
+                    }
+                }
+            }
+        };
+        let proposals = kept.iter().map(|member| docket[accepted[*member]].proposal.id.clone());
+        let proposals: Vec<ProposalId> = proposals.collect();
+        for (member, index) in accepted.iter().enumerate() {
+            if !kept.contains(&member) {
+                drop_from_composition(&mut docket[*index].decision, member, &failures);
+            }
+        }
+        let (harness, decision) = best;
+        Ok(Some(Composed { harness, proposals, decision }))
+    }
+
+    /// Applies these edits one after the other and judges the result on trials of its own.
+    async fn judge_together<H: Harness>(
+        &self,
+        incumbent: &Incumbent<'_, H>,
+        entries: &[&Entry<H>],
+        best: &H,
+        baseline: &mut Baseline<'_, H>,
+        arena: &Arena<H>,
+    ) -> Result<Together<H>> {
+        let mut harness = incumbent.harness.clone();
+        for entry in entries {
+            harness = match harness.apply(&entry.proposal.edit) {
+                Ok(harness) => harness,
+                Err(error) => {
+                    let id = &entry.proposal.id;
+                    let why = format!("{id} does not apply after the others: {}", error.report());
+                    return Ok(Together::Failed(why));
+                }
+            };
+        }
+        let effect = harness.fingerprint()?;
+        if effect == incumbent.harness.fingerprint()? {
+            return Ok(Together::Failed("the edits undo each other".to_owned()));
+        }
+        if effect == best.fingerprint()? {
+            return Ok(Together::Failed("it adds nothing to the others".to_owned()));
+        }
+        let proposals: Vec<_> = entries.iter().map(|entry| &entry.proposal).collect();
+        let case = Case::new(&harness, target(incumbent, &proposals));
+        let decision = case.hear(self.gate.as_ref(), baseline, arena).await?;
+        Ok(match decision.verdict {
+            Verdict::Promote => Together::Passed(harness, decision),
+            Verdict::Reject | Verdict::Inconclusive => Together::Failed(decision.reason),
+        })
+    }
+}
+
+/// The held-in tasks that show the weaknesses which these proposals target.
+fn target<H: Harness>(
+    incumbent: &Incumbent<'_, H>,
+    proposals: &[&Proposal<H::Edit>],
+) -> BTreeSet<TaskName> {
+    let targeted = incumbent
+        .weaknesses
+        .iter()
+        .filter(|weakness| proposals.iter().any(|proposal| proposal.weakness == weakness.id));
+    targeted.flat_map(|weakness| weakness.tasks.iter().cloned()).collect()
+}
+
+/// The accepted entries, largest gain first, ties by id.
+fn by_evidence<H: Harness>(docket: &[Entry<H>]) -> Vec<usize> {
+    let mut accepted: Vec<usize> = (0..docket.len())
+        .filter(|index| docket[*index].decision.verdict == Verdict::Promote)
+        .collect();
+    accepted.sort_by(|left, right| {
+        let (left, right) = (&docket[*left], &docket[*right]);
+        right.gain().total_cmp(&left.gain()).then_with(|| left.proposal.id.cmp(&right.proposal.id))
+    });
+    accepted
+}
+
+/// Turns an acceptance into a rejection, with the reason of the last composition that failed with it.
+fn drop_from_composition(
+    decision: &mut Decision,
+    member: usize,
+    failures: &[(Vec<usize>, String)],
+) {
+    let last = failures.iter().rev().find(|(members, _)| members.contains(&member));
+    let why = last.map_or("a better edit stays alone", |(_, why)| why.as_str());
+    decision.verdict = Verdict::Reject;
+    decision.reason = format!("accepted alone, dropped in composition: {why}");
+}
