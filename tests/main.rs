@@ -1,3 +1,4 @@
 //! What crosses the rooms. One binary, so that everything is linked once.
 
 mod architecture;
+mod minimal;

@@ -96,15 +96,22 @@ impl<'a> Shell<'a> {
 /// also when the command calls `exit`. The file is replaced in one step, so an ended command leaves the older state.
 fn with_state(place: &str, persistence: EnvironmentPersistence, command: &str) -> String {
     let place = quoted(place);
-    let variables = if persistence.variables { "export -p; declare -f; " } else { "" };
+    // What belongs to one shell only is left behind: its directory is kept apart, by `cd`.
+    let own = "/^declare -x \\(OLDPWD\\|PWD\\|SHLVL\\|_\\|__status\\)\\(=\\|$\\)/d";
+    let variables = if persistence.variables {
+        format!("export -p | sed '{own}'; declare -f; ")
+    } else {
+        String::new()
+    };
     let directory = if persistence.working_directory { "printf 'cd %q\\n' \"$PWD\"; " } else { "" };
-    let take_over = if persistence.variables { "set -a; " } else { "" };
+    // Everything that the command assigns is exported, so that `export -p` shows it.
+    let keep_all = if persistence.variables { "set -a" } else { ":" };
     format!(
         "if [ -f {place} ]; then . {place} 2>/dev/null; fi\n\
-         __keep() {{ local status=$?; {{ {variables}{directory}}} > {place}.new 2>/dev/null \
-         && mv {place}.new {place}; exit $status; }}\n\
+         __keep() {{ local __status=$?; {{ {variables}{directory}:; }} > {place}.new 2>/dev/null \
+         && mv {place}.new {place}; exit $__status; }}\n\
          trap __keep EXIT\n\
-         {take_over}\n\
+         {keep_all}\n\
          {command}\n"
     )
 }
