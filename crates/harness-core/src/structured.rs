@@ -120,25 +120,36 @@ fn is_deceptive(character: char) -> bool {
 /// `text` in at most `max_chars` characters, with everything that a terminal or a reader would not show escaped, and
 /// its middle dropped (and counted) where it is longer: beginnings say what was done, ends how it went.
 pub fn visible(text: &str, max_chars: usize) -> String {
-    let clean: String = text
-        .chars()
-        .flat_map(|character| {
-            let escaped = is_deceptive(character);
-            let shown = (!escaped).then_some(character);
-            shown.into_iter().chain(character.escape_unicode().filter(move |_| escaped))
-        })
-        .collect();
-    let length = clean.chars().count();
+    let length = text.chars().count();
     if length <= max_chars {
-        return clean;
+        let whole = escaped(text.chars());
+        if whole.chars().count() <= max_chars {
+            return whole;
+        }
     }
     let mark = format!(" […{length} characters in all…] ");
-    let Some(room) = max_chars.checked_sub(mark.chars().count()).filter(|room| *room >= 20) else {
-        return clean.chars().take(max_chars).collect();
-    };
+    let room = max_chars.saturating_sub(mark.chars().count());
+    if room < 20 {
+        return escaped(text.chars().take(max_chars)).chars().take(max_chars).collect();
+    }
+    // Cut before escaping, so that the work is bounded by what is kept; and again after, because escapes are longer.
     let (head, tail) = (room - room / 3, room / 3);
-    let ending: String = clean.chars().skip(length - tail).collect();
-    clean.chars().take(head).collect::<String>() + &mark + &ending
+    let beginning = escaped(text.chars().take(head));
+    let ending = escaped(text.chars().skip(length - tail.min(length)));
+    let surplus = ending.chars().count().saturating_sub(tail);
+    beginning.chars().take(head).chain(mark.chars()).chain(ending.chars().skip(surplus)).collect()
+}
+
+fn escaped(characters: impl Iterator<Item = char>) -> String {
+    let mut shown = String::new();
+    for character in characters {
+        if is_deceptive(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The JSON object that a reply is, or else the last whole one that stands in it: after `<think>…</think>`, in a fence,
