@@ -174,22 +174,28 @@ fn spurned<H: Harness>(brief: &Brief<'_, H>, memory: u32) -> BTreeSet<Fingerprin
         .collect()
 }
 
-/// The first of each effect, and of each (weakness, surface, mechanism); the others with the reason to drop them.
-pub(crate) fn distinct<E>(
-    sound: Vec<Sound<E>>,
-) -> (Vec<Proposal<E>>, Vec<(Proposal<E>, &'static str)>) {
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+/// What is left of a round's proposals, and what was dropped for which reason.
+#[derive(Debug)]
+pub(crate) struct Sifted<E> {
+    pub(crate) kept: Vec<Proposal<E>>,
+    pub(crate) dropped: Vec<(Proposal<E>, &'static str)>,
+}
+
+/// Keeps the first of each effect, and of each (weakness, surface, mechanism).
+pub(crate) fn distinct<E>(sound: Vec<Sound<E>>) -> Sifted<E> {
+    let mut sifted = Sifted { kept: Vec::new(), dropped: Vec::new() };
     let (mut effects, mut triples) = (BTreeSet::new(), BTreeSet::new());
     for Sound { proposal, effect } in sound {
         let mechanism = plain(&proposal.mechanism);
         let triple = (proposal.weakness.clone(), proposal.surface.clone(), mechanism);
         if !effects.insert(effect) {
-            dropped.push((proposal, "another slot had an edit of the same effect"));
+            sifted.dropped.push((proposal, "another slot had an edit of the same effect"));
         } else if !triples.insert(triple) {
-            dropped.push((proposal, "another slot had the same weakness, surface and mechanism"));
+            let reason = "another slot had the same weakness, surface and mechanism";
+            sifted.dropped.push((proposal, reason));
         } else {
-            kept.push(proposal);
+            sifted.kept.push(proposal);
         }
     }
-    (kept, dropped)
+    sifted
 }

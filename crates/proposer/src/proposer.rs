@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use harness_core::{
     Brief, ErrorKind, Harness, Message, Proposal, ProposalId, Proposer, Request, ResponseSchema,
-    Result, StageContext, data_block,
+    Result, StageContext, SurfaceId, data_block,
 };
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::check::{Ground, Reading, Sound, distinct};
+use crate::check::{Ground, Reading, Sifted, Sound, distinct};
 use crate::material::Material;
 use crate::schema;
 use crate::slot::{Slot, assign};
@@ -85,7 +85,7 @@ impl LlmProposer {
                 "slot",
                 index,
                 weakness = %slot.weakness,
-                surface = slot.surface.as_ref().map(|surface| surface.as_str()),
+                surface = slot.surface.as_ref().map(SurfaceId::as_str),
             );
             let request = self.question(index, slot, brief, &edit_schema, cx.seed())?;
             pending.push(fill(request, brief, &ground, cx).instrument(span));
@@ -167,7 +167,7 @@ impl<H: Harness> Proposer<H> for LlmProposer {
         );
         let sound = self.fill_all(&slots, brief, cx).instrument(span.clone()).await?;
         let _entered = span.entered();
-        let (mut kept, dropped) = distinct(sound);
+        let Sifted { mut kept, dropped } = distinct(sound);
         for (proposal, reason) in dropped {
             tracing::info!(surface = %proposal.surface, mechanism = %proposal.mechanism, reason, "a proposal is dropped");
         }
