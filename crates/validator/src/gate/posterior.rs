@@ -27,9 +27,11 @@ impl Posterior {
         let (on_target, off_target): (Vec<_>, Vec<_>) =
             evidence.held_in.iter().partition(|task| evidence.target.contains(&task.task));
         let share = share(on_target.len(), evidence.held_in.len());
+        let off_target_sd =
+            if on_target.is_empty() { gate.untargeted_sd } else { gate.off_target_sd };
         // The weakness is as common in held-out as where it was found, as far as one can know without looking:
         // the share of the target that a held-out task stands for widens what is expected there.
-        let held_out_sd = gate.off_target_sd.hypot(share * gate.target_sd);
+        let held_out_sd = off_target_sd.hypot(share * gate.target_sd);
         let stratum = |tasks: &[&TaskCells], split, sd| {
             observed(tasks, split, flakiness)
                 .map_or(Belief::new(0.0, sd), |(estimate, variance)| {
@@ -37,7 +39,7 @@ impl Posterior {
                 })
         };
         let target = stratum(&on_target, GatingSplit::HeldIn, gate.target_sd);
-        let rest = stratum(&off_target, GatingSplit::HeldIn, gate.off_target_sd);
+        let rest = stratum(&off_target, GatingSplit::HeldIn, off_target_sd);
         let all_held_out: Vec<_> = evidence.held_out.iter().collect();
         let held_out = stratum(&all_held_out, GatingSplit::HeldOut, held_out_sd);
         let held_in = Belief::weighted_sum(&[(share, target), (1.0 - share, rest)]);

@@ -28,7 +28,8 @@ use crate::evidence::{Evidence, GatingSplit, PairedTask, TaskCells, comparison, 
 /// # Formula
 /// In each stratum s (targeted held-in tasks; the other held-in tasks; held-out) the effect δ_s is the mean change in pass
 /// rate over tasks. The prior is δ_s ~ N(0, τ_s²): wide on the target, narrow elsewhere, and on held-out
-/// τ² = τ_off² + (share · τ_target)², with the target's share of held-in. The estimate is the mean over
+/// τ² = τ_off² + (share · τ_target)², with the target's share of held-in; without a target one prior in between
+/// serves everywhere. The estimate is the mean over
 /// tasks of the paired difference in rates, with sampling variance Σ_t (2v / n_t) / m², where v is the
 /// within-task variance pooled over all tasks of the round ([`within_task_variance`](crate::within_task_variance)).
 /// Prior and estimate make the conjugate normal posterior ([`Belief::updated`](crate::Belief::updated)); splits and the whole are
@@ -59,6 +60,8 @@ pub struct SequentialGate {
     pub target_sd: f64,
     /// Standard deviation of effects elsewhere.
     pub off_target_sd: f64,
+    /// Standard deviation of effects everywhere, when the proposal's weakness names no task.
+    pub untargeted_sd: f64,
     /// Within-task variance before any attempt: 0.136 is that of pass rates ~ Beta(0.6, 0.6).
     pub flakiness: f64,
     /// How many tasks that prior counts for.
@@ -84,6 +87,7 @@ impl Default for SequentialGate {
             tolerance: 0.2,
             target_sd: 0.35,
             off_target_sd: 0.03,
+            untargeted_sd: 0.1,
             flakiness: 0.136,
             flakiness_tasks: 2.0,
             reliable: 0.75,
