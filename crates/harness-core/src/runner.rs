@@ -21,7 +21,7 @@ use crate::id::Fingerprint;
 use crate::journal::{Journal, Record};
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
-use crate::sandbox::{Sandbox, Session};
+use crate::sandbox::{Isolation, Sandbox, Session};
 use crate::task::Task;
 use crate::trial::{Finish, Outcome, Replicate, SplitName, Trial, TrialId, TrialKey};
 use crate::verifier::Verifier;
@@ -284,7 +284,7 @@ impl Runner {
             model: self.model.model().clone(),
             limits: Fingerprint::of(&self.limits)?,
             verifier: self.verifier.fingerprint(&order.task)?,
-            isolation: Fingerprint::of(self.sandbox.isolation())?,
+            isolation: isolation_print(self.sandbox.isolation())?,
             replicate: order.replicate,
         })
     }
@@ -354,6 +354,11 @@ struct Attempt {
     outcome: Outcome,
     finish: Finish,
     log: TrialLog,
+}
+
+/// Backend and level. What a level does not stop is told in sentences that name the machine's settings of the day.
+fn isolation_print(isolation: &Isolation) -> Result<Fingerprint> {
+    Fingerprint::of(&(&isolation.backend, isolation.level))
 }
 
 /// A reward that is no number in [0, 1] is the verifier's fault, not the agent's.

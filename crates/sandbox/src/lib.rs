@@ -10,6 +10,8 @@ mod detect;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
+mod executor;
+#[cfg(target_os = "linux")]
 mod supervisor;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -20,3 +22,5 @@ mod wire;
 pub use backend::{LandlockSandbox, NamespaceSandbox, UnconfinedSandbox};
 #[cfg(target_os = "linux")]
 pub use detect::{Capabilities, Missing, SandboxKind, build, detect};
+#[cfg(target_os = "linux")]
+pub use executor::TokioExecutor;

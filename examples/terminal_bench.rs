@@ -1,0 +1,109 @@
+//! The whole loop on Terminal-Bench tasks.
+//!
+//! ```sh
+//! cargo run --release --example terminal_bench                                   # bundled tasks, simulated model
+//! cargo run --release --example terminal_bench -- --base-url http://127.0.0.1:8000/v1 --model my-model
+//! cargo run --release --example terminal_bench -- --agent oracle --tasks path/to/terminal-bench-2
+//! ```
+//!
+//! Exit status: 0 the run finished; 1 it could not; 2 usage; 3 a budget stopped it (`--resume` goes on); 130 interrupted.
+
+#[path = "terminal_bench/options.rs"]
+mod options;
+#[path = "terminal_bench/parts.rs"]
+mod parts;
+#[path = "terminal_bench/runs.rs"]
+mod runs;
+#[path = "terminal_bench/state.rs"]
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness_core::{Error, ErrorKind, Result};
+use options::{Agent, Options};
+use state::State;
+
+const BUDGET: u8 = 3;
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: starting the threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(until_interrupted(&options));
+    // Whatever still runs belongs to trials that were dropped: nothing waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+/// Ctrl-C and a termination signal drop the run where it is. What was finished is in the journal, and sessions die with
+/// what held them.
+async fn until_interrupted(options: &Options) -> ExitCode {
+    let mut state = None;
+    let ended = tokio::select! {
+        ended = run(options, &mut state) => ended,
+        () = interrupted() => {
+            eprintln!("\ninterrupted: nothing that was finished is lost");
+            hint_at_resume(state.as_ref());
+            return ExitCode::from(INTERRUPTED);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error.report());
+            let code = if error.kind() == ErrorKind::Budget { ExitCode::from(BUDGET) } else { ExitCode::FAILURE };
+            if matches!(error.kind(), ErrorKind::Budget | ErrorKind::Infrastructure | ErrorKind::ModelRejected) {
+                hint_at_resume(state.as_ref());
+            }
+            code
+        }
+    }
+}
+
+async fn run(options: &Options, opened: &mut Option<State>) -> Result<()> {
+    let tasks = parts::tasks(options)?;
+    if options.plan {
+        return runs::plan(options, &tasks);
+    }
+    let model = parts::model(options, &tasks)?;
+    let sandbox = parts::sandbox(options, &model)?;
+    let state = opened.insert(State::open(options)?);
+    match options.agent {
+        Agent::Minimal => runs::evolve(options, tasks, model, sandbox, state).await,
+        Agent::Oracle | Agent::Nop => runs::measure(options, tasks, model, sandbox, state).await,
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn hint_at_resume(state: Option<&State>) {
+    if let Some(state) = state {
+        eprintln!("go on with: the same options and --resume --state {}", state.directory().display());
+    }
+}
+
+/// An error that the user can mend.
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidInput, message)
+}

@@ -1,0 +1,130 @@
+//! From options to tasks, model and sandbox.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use harness_benchmark::{HarborTask, Loader, Selection};
+use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
+use harness_llm::simulated::{Playbook, SimulatedLlm};
+use harness_llm::{ChatBackend, PriceTable, Priced, Retried, Secret};
+use harness_sandbox::SandboxKind;
+
+use crate::options::{Agent, Options, SandboxChoice};
+use crate::wrong;
+
+const OPENAI: &str = "https://api.openai.com/v1";
+
+/// The tasks, with what was left out told aloud.
+pub(crate) fn tasks(options: &Options) -> Result<Vec<HarborTask>> {
+    let directory = options.tasks.clone().unwrap_or_else(bundled);
+    let mut loader = Loader::new();
+    if !matches!(options.agent, Agent::Minimal) {
+        loader = loader.keeping_unsolved();
+    }
+    let loaded = loader.load(&directory)?;
+    let selection = Selection::new(&options.include, &options.exclude, options.limit)?;
+    for skipped in loaded.skipped.iter().filter(|skipped| selection.matches(skipped.name.as_str())) {
+        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+    }
+    let tasks = selection.apply(loaded.tasks);
+    if tasks.is_empty() {
+        let directory = directory.display();
+        return Err(wrong(format!("no task is left of {directory}: look at --tasks, --include, --exclude, --limit")));
+    }
+    Ok(tasks)
+}
+
+/// The tasks that come with this example: beside it in the checkout it was built from, or where it is started.
+fn bundled() -> PathBuf {
+    let here = Path::new("examples/tasks");
+    if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
+}
+
+/// The model behind what a run needs of it: retries, and a price where one is known.
+pub(crate) fn model(options: &Options, tasks: &[HarborTask]) -> Result<Arc<dyn LlmBackend>> {
+    if let Some(profile) = options.model.strip_prefix("simulated:") {
+        let playbooks = tasks.iter().filter_map(playbook).collect();
+        return Ok(Arc::new(SimulatedLlm::new(profile.parse()?, options.seed, playbooks)));
+    }
+    let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
+    let backend = match (&options.base_url, provider) {
+        (Some(url), _) => {
+            let name = if provider == "openai" { name } else { &options.model };
+            ChatBackend::new(url, name)?
+        }
+        (None, "openai") => ChatBackend::new(OPENAI, name)?,
+        (None, "anthropic") => {
+            return Err(wrong("--model anthropic:… is not available yet: use an OpenAI-compatible server with --base-url"));
+        }
+        (None, _) => {
+            let model = &options.model;
+            return Err(wrong(format!(
+                "--model {model}: say where it is served with --base-url, or write openai:{model} or simulated:PROFILE"
+            )));
+        }
+    };
+    let prices = prices(options)?;
+    Ok(Arc::new(Priced::new(Retried::new(keyed(backend)?), &prices)))
+}
+
+/// The key comes from the environment, and goes no further than the backend.
+fn keyed(backend: ChatBackend) -> Result<ChatBackend> {
+    const VARIABLES: [&str; 2] = ["SELF_HARNESS_API_KEY", "OPENAI_API_KEY"];
+    for variable in VARIABLES {
+        if let Some(key) = Secret::from_variable(variable)? {
+            return Ok(backend.with_key(key));
+        }
+    }
+    Ok(backend.with_key_variable(VARIABLES[0]))
+}
+
+fn prices(options: &Options) -> Result<PriceTable> {
+    let Some(file) = &options.prices else { return Ok(PriceTable::default()) };
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|source| wrong(format!("--prices {name}: reading it")).with_source(source))?;
+    PriceTable::from_toml(&text).map_err(|error| error.while_doing(format!("--prices {name}")))
+}
+
+fn playbook(task: &HarborTask) -> Option<Playbook> {
+    let script = task.solution.as_ref()?.script()?;
+    let outputs = task.task.outputs.iter().map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
+    Some(Playbook::from_script(task.task.name.as_str(), &task.task.instruction, &script, outputs.collect::<Vec<_>>()))
+}
+
+/// The sandbox, never weaker than what was asked for aloud.
+pub(crate) fn sandbox(options: &Options, model: &Arc<dyn LlmBackend>) -> Result<Arc<dyn Sandbox>> {
+    let kind = match options.sandbox {
+        SandboxChoice::Auto => SandboxKind::Auto,
+        SandboxChoice::Namespace => SandboxKind::Namespace,
+        SandboxChoice::Landlock => SandboxKind::Landlock,
+        SandboxChoice::Unconfined if options.yes_run_unconfined => SandboxKind::Unconfined,
+        SandboxChoice::Unconfined => {
+            return Err(wrong(
+                "--sandbox unconfined lets the model's commands do on this machine whatever you can do: \
+                 if you mean it, add --yes-run-unconfined",
+            ));
+        }
+    };
+    let sandbox = harness_sandbox::build(kind)?;
+    let isolation = sandbox.isolation();
+    let weaker = isolation.level > IsolationLevel::User;
+    if weaker && options.sandbox == SandboxChoice::Auto && !may_run_restricted(options.agent, model.model()) {
+        return Err(wrong(format!(
+            "this machine offers no namespaces, and {isolation} has no private root: {}\n\
+             To run {} there all the same, say --sandbox landlock.",
+            isolation.residual.first().map_or("", String::as_str),
+            model.model(),
+        )));
+    }
+    eprintln!("sandbox: {isolation}");
+    if weaker {
+        isolation.residual.iter().for_each(|residual| eprintln!("  note: {residual}"));
+    }
+    Ok(sandbox)
+}
+
+/// A simulated model plays the tasks' own solutions, so its commands were read by somebody.
+fn may_run_restricted(agent: Agent, model: &ModelId) -> bool {
+    agent != Agent::Minimal || model.is_simulated()
+}
