@@ -7,6 +7,8 @@ mod price;
 mod priced;
 mod retried;
 mod secret;
+#[cfg(feature = "simulated")]
+mod simulated;
 
 pub use self::backoff::Backoff;
 #[cfg(feature = "openai")]
@@ -15,3 +17,5 @@ pub use self::price::{Price, PriceTable};
 pub use self::priced::Priced;
 pub use self::retried::Retried;
 pub use self::secret::Secret;
+#[cfg(feature = "simulated")]
+pub use self::simulated::{Playbook, Profile, SimulatedLlm};

@@ -1,0 +1,217 @@
+//! What a simulated model finds in a request: the task, what it did so far and what came of it, and what its harness said.
+
+use harness_core::{Message, Request, Role};
+
+use super::doses::{Advice, LEAST_ATTENTION, READ_WELL, Source};
+use super::notes::{self, Note};
+use super::playbook::Playbook;
+use super::reading::{advice, listed};
+
+/// What a call brought, read from its result's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was run. `shown` is how much of its output was seen when some was left out.
+    Ran { succeeded: bool, shown: Option<usize> },
+    /// The harness answered in its place; for a finish: it was refused.
+    Stopped,
+}
+
+/// One call of the model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) note: Note,
+    pub(super) outcome: Outcome,
+    pub(super) result: &'a str,
+}
+
+/// A conversation, understood.
+#[derive(Debug)]
+pub(super) struct Conversation<'a> {
+    pub(super) playbook: Option<&'a Playbook>,
+    /// The name that the first call gave this attempt.
+    pub(super) attempt: Option<&'a str>,
+    pub(super) turns: Vec<Turn<'a>>,
+    /// Replies so far, with calls and without.
+    pub(super) replies: usize,
+    /// How often it spoke without calling anything.
+    pub(super) talked: usize,
+    pub(super) heard: Vec<(Advice, Source)>,
+    pub(super) skills: Vec<&'a str>,
+    pub(super) agents: Vec<&'a str>,
+    tools: Vec<&'a str>,
+    harness_characters: usize,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn read(request: &'a Request, playbooks: &'a [Playbook]) -> Self {
+        let playbook = recognised(request, playbooks);
+        let mut conversation = Self {
+            playbook,
+            attempt: None,
+            turns: Vec::new(),
+            replies: 0,
+            talked: 0,
+            heard: Vec::new(),
+            skills: Vec::new(),
+            agents: Vec::new(),
+            tools: request.tools.iter().map(|tool| tool.name.as_str()).collect(),
+            harness_characters: 0,
+        };
+        for tool in &request.tools {
+            conversation.hear(&tool.description, Source::Tool);
+        }
+        let instruction = playbook.map_or("", |playbook| &playbook.instruction);
+        for message in &request.messages {
+            conversation.take_in(message, instruction);
+        }
+        conversation
+    }
+
+    pub(super) fn offers(&self, tool: &str) -> bool {
+        self.tools.contains(&tool)
+    }
+
+    /// How much of what the harness says gets through: long texts are read badly.
+    pub(super) fn attention(&self) -> f64 {
+        (thousands(READ_WELL) / thousands(self.harness_characters.max(READ_WELL)))
+            .max(LEAST_ATTENTION)
+    }
+
+    /// Characters of the harness beyond those that are read well, in thousands.
+    pub(super) fn excess(&self) -> f64 {
+        thousands(self.harness_characters.saturating_sub(READ_WELL))
+    }
+
+    pub(super) fn count(&self, note: Note) -> usize {
+        self.turns.iter().filter(|turn| turn.note == note).count()
+    }
+
+    pub(super) fn last(&self, note: Note) -> Option<&Turn<'a>> {
+        self.turns.iter().rev().find(|turn| turn.note == note)
+    }
+
+    pub(super) fn heard(&self, wanted: Advice) -> bool {
+        self.heard.iter().any(|(advice, _)| *advice == wanted)
+    }
+
+    fn take_in(&mut self, message: &'a Message, instruction: &str) {
+        match message.role {
+            Role::System => {
+                self.skills.extend(listed(&message.content, "read_skill"));
+                self.agents.extend(listed(&message.content, "call_agent"));
+                self.say(&message.content, Source::Standing);
+            }
+            Role::User if !instruction.is_empty() && message.content.contains(instruction) => {
+                self.say(&message.content.replacen(instruction, "", 1), Source::Start);
+            }
+            Role::User => self.say(&message.content, Source::Reminder),
+            Role::Assistant => self.reply(message),
+            Role::Tool => self.result(message),
+        }
+    }
+
+    /// Something of the harness's own.
+    fn say(&mut self, text: &str, source: Source) {
+        self.harness_characters += text.chars().count();
+        self.hear(text, source);
+    }
+
+    fn hear(&mut self, text: &str, source: Source) {
+        self.heard.extend(advice(text).into_iter().map(|advice| (advice, source)));
+    }
+
+    fn reply(&mut self, message: &'a Message) {
+        self.replies += 1;
+        self.talked += usize::from(message.tool_calls.is_empty());
+        for call in &message.tool_calls {
+            if let Some((attempt, note)) = notes::read(&call.id) {
+                self.attempt.get_or_insert(attempt);
+                let outcome = Outcome::Stopped;
+                self.turns.push(Turn { note, outcome, result: "" });
+            }
+        }
+    }
+
+    fn result(&mut self, message: &'a Message) {
+        let id = message.tool_call_id.as_deref().unwrap_or_default();
+        let Some((_, note)) = notes::read(id) else { return };
+        let (outcome, beside) = understand(note, &message.content);
+        match (outcome, note) {
+            (Outcome::Stopped, _) => {
+                self.hear(&message.content, Source::Interception);
+                self.heard.push((Advice::Interruption, Source::Interception));
+            }
+            (_, Note::Skill(_)) => self.hear(&message.content, Source::Skill),
+            _ => self.hear(beside, Source::Beside),
+        }
+        if let Some(turn) = self.turns.iter_mut().rev().find(|turn| turn.note == note) {
+            turn.outcome = outcome;
+            turn.result = &message.content;
+        }
+    }
+}
+
+/// The playbook whose instruction stands in a message of the user; the longest where several do.
+fn recognised<'a>(request: &Request, playbooks: &'a [Playbook]) -> Option<&'a Playbook> {
+    let asked = request.messages.iter().filter(|message| message.role == Role::User);
+    let asked: Vec<&str> = asked.map(|message| message.content.as_str()).collect();
+    let is_asked = |playbook: &&Playbook| {
+        !playbook.instruction.is_empty()
+            && asked.iter().any(|text| text.contains(&playbook.instruction))
+    };
+    playbooks.iter().filter(is_asked).max_by_key(|playbook| playbook.instruction.len())
+}
+
+/// What a result means, and what the harness put beside it.
+fn understand(note: Note, content: &str) -> (Outcome, &str) {
+    match note {
+        // The conversation goes on, so the finish was not taken.
+        Note::Finish => (Outcome::Stopped, ""),
+        Note::Skill(_) | Note::Ask | Note::Placeholder => {
+            (Outcome::Ran { succeeded: true, shown: None }, "")
+        }
+        _ => command(content).map_or((Outcome::Stopped, ""), |(outcome, beside)| (outcome, beside)),
+    }
+}
+
+/// How the harness shows that a command was run: a last line such as `[exit status 0]`, then its own words, if any.
+const ENDINGS: &[&str] = &["[exit status ", "[timed out", "[killed by signal ", "[out of memory"];
+
+fn command(content: &str) -> Option<(Outcome, &str)> {
+    let at = ENDINGS.iter().filter_map(|ending| line_start(content, ending)).max()?;
+    let (output, rest) = content.split_at(at);
+    let (ending, beside) = rest.split_once('\n').unwrap_or((rest, ""));
+    let succeeded = ending.trim_end() == "[exit status 0]";
+    let shown = output.contains("bytes left out").then(|| output.chars().count());
+    Some((Outcome::Ran { succeeded, shown }, beside))
+}
+
+/// The last line of `content` that begins with `beginning`.
+fn line_start(content: &str, beginning: &str) -> Option<usize> {
+    let is_start = |at: &usize| *at == 0 || content.as_bytes()[*at - 1] == b'\n';
+    content.rmatch_indices(beginning).map(|(at, _)| at).find(is_start)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lengths of texts are far below 2^52")]
+fn thousands(characters: usize) -> f64 {
+    characters as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_told_apart() {
+        let ran = |succeeded| Outcome::Ran { succeeded, shown: None };
+        assert_eq!(command("[exit status 0]"), Some((ran(true), "")));
+        assert_eq!(
+            command("a\n[exit status 0]\nb\n[exit status 2]\n\n[recovery] do"),
+            Some((ran(false), "\n[recovery] do"))
+        );
+        assert_eq!(command("x\n[timed out after 3 s and was ended]"), Some((ran(false), "")));
+        assert_eq!(command("You have looked [exit status 0] enough."), None);
+        let cut = command("ab\n[… 9 bytes left out …]\nc\n[exit status 0]").unwrap().0;
+        assert!(matches!(cut, Outcome::Ran { succeeded: true, shown: Some(_) }));
+    }
+}
