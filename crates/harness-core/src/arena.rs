@@ -49,6 +49,13 @@ impl<H: Harness> Arena<H> {
         Self::new(runner, benchmark, self.attempts, self.seed, self.round, Phase::Compose)
     }
 
+    /// The arena in which the incumbent of the same round is assessed.
+    #[cfg(feature = "testing")]
+    pub(crate) fn assessing(&self) -> Self {
+        let (runner, benchmark) = (Arc::clone(&self.runner), Arc::clone(&self.benchmark));
+        Self::new(runner, benchmark, self.attempts, self.seed, self.round, Phase::Assess)
+    }
+
     /// The tasks of a split.
     pub fn tasks<S: Gating>(&self) -> &[Arc<Task>] {
         self.benchmark.tasks(S::NAME)

@@ -112,6 +112,11 @@ impl<'a> RunContext<'a> {
         &self.limits
     }
 
+    /// Whatever is random in the attempt comes from here; the same for the same trial, 0 outside a run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Time since the attempt began.
     pub fn elapsed(&self) -> Duration {
         self.clock.now().saturating_sub(self.started)

@@ -23,6 +23,8 @@ mod split;
 mod stage;
 mod structured;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trajectory;
 mod trial;
 mod validator;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::report::typed_promotion;
 use super::resume::Earlier;
 use super::{Engine, RoundReport, TrialCounts};
+use crate::arena::Arena;
 use crate::budget::{Budget, Caps};
 use crate::clock::{Clock, Executor, SystemClock};
 use crate::context::TrialLimits;
@@ -296,6 +297,21 @@ impl<H: Harness> EngineBuilder<H> {
             tally: Mutex::default(),
         };
         Ok((runner, earlier))
+    }
+
+    /// An arena outside any run, as a validator gets it in `round`: for a validator used alone. Miner, proposer and validator
+    /// need not be given.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::build`].
+    pub async fn arena(mut self, round: u32) -> Result<Arena<H>> {
+        check_config(&self.config)?;
+        let benchmark = required(self.benchmark.take(), "benchmark")?;
+        let (attempts, seed) = (self.config.attempts, self.config.seed);
+        let tasks: Vec<_> = benchmark.all().cloned().collect();
+        let (runner, _) = self.open(&tasks).await?;
+        let (runner, benchmark) = (Arc::new(runner), Arc::new(benchmark));
+        Ok(Arena::new(runner, benchmark, attempts, seed, round, Phase::Judge))
     }
 
     /// One harness on tasks, each [`EngineConfig::attempts`] times, without evolution: what `oracle` and `nop` agents
