@@ -35,7 +35,13 @@ fn the_request_follows_the_contract() {
     mine(&miner(), &script, vec![failed("a", 0, MISSING), passed("a", 1)]).unwrap();
     let asked = script.asked();
     assert_eq!(asked.len(), 1, "a passing trial is not asked about");
-    assert_eq!(asked[0].response_schema.as_ref().unwrap().name, "diagnosis");
+    let schema = asked[0].response_schema.as_ref().unwrap();
+    assert_eq!(schema.name, "diagnosis");
+    let validator = jsonschema::validator_for(&schema.schema).unwrap();
+    assert!(validator.is_valid(&good_answer()));
+    let mut invented = good_answer();
+    invented["mechanism"] = json!("cosmic_rays");
+    assert!(!validator.is_valid(&invented));
     let data = material(&asked[0]);
     assert_eq!(data["task"], "a");
     assert_eq!(data["instruction"], "Write the report to report.txt.");

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness_core::{Completion, Error, ErrorKind, Harness, Verdict};
+use harness_core::{Completion, Error, ErrorKind, Harness, TaskName, Verdict};
 use harness_proposer::LlmProposer;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn each_slot_becomes_a_proposal() {
     assert_eq!(first.id.as_str(), "r5-p1");
     let candidate = case.incumbent.apply(&first.edit).unwrap();
     assert!(candidate.controls.artifact_guard.is_some());
-    let expected: Vec<_> = first.expected_to_mend.iter().map(|task| task.as_str()).collect();
+    let expected: Vec<_> = first.expected_to_mend.iter().map(TaskName::as_str).collect();
     assert_eq!(expected, ["task-0000"], "only tasks of the weakness");
 }
 
@@ -56,7 +56,12 @@ fn the_request_follows_the_contract() {
     let keys: Vec<&String> = data["history"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["edit", "held_in_change", "mechanism", "round", "surface", "verdict"]);
     assert_eq!(data["history"][0]["verdict"], "reject");
-    // The schema of an answer is valid, and takes the answer that was given.
+    let validator = jsonschema::validator_for(&schema.schema).unwrap();
+    assert!(validator.is_valid(&obliging(&data)));
+    assert!(!validator.is_valid(&json!({ "decision": "propose" })));
+    let mut unknown_operation = obliging(&data);
+    unknown_operation["edit"]["operations"][0]["op"] = json!("run");
+    assert!(!validator.is_valid(&unknown_operation));
     assert!(request.messages[0].content.contains("\"operations\""));
 }
 

@@ -24,7 +24,11 @@ fn whimsical(salt: u64) -> Script {
             6 => replacing(weakness, "/prompts/memory", &json!("")),
             _ => obliging(&data),
         };
-        Ok(Completion::text(if whim % 31 == 0 { "{".to_owned() } else { answer.to_string() }))
+        Ok(Completion::text(if whim.is_multiple_of(31) {
+            "{".to_owned()
+        } else {
+            answer.to_string()
+        }))
     })
 }
 
