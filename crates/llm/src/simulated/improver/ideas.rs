@@ -1,0 +1,379 @@
+//! What a simulated improver can think of: good, useless and harmful, each for the minimal harness's surfaces. Harness texts in
+//! here are understood by `reading` like any other.
+
+use serde_json::{Value, json};
+
+/// What an idea is worth; never told to anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    Good,
+    Useless,
+    Harmful,
+}
+
+/// How an idea changes its surface.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    /// A sentence more, in any text surface.
+    Say(&'static str),
+    /// A value, as JSON.
+    Put(&'static str),
+    /// One more item of a list, as JSON.
+    Insert(&'static str),
+    /// A value, and another at a place beside it: neither makes sense alone.
+    PutBoth(&'static str, &'static str, &'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idea {
+    pub(super) worth: Worth,
+    /// The mechanisms that it is meant for; none is any.
+    pub(super) mechanisms: &'static [&'static str],
+    pub(super) surface: &'static str,
+    pub(super) name: &'static str,
+    pub(super) change: Change,
+}
+
+const fn idea(
+    worth: Worth,
+    mechanisms: &'static [&'static str],
+    surface: &'static str,
+    name: &'static str,
+    change: Change,
+) -> Idea {
+    Idea { worth, mechanisms, surface, name, change }
+}
+
+const EXPLORING: &[&str] = &["explores_without_producing", "no_artifact"];
+const RETRYING: &[&str] = &["identical_retry", "destroys_inputs"];
+const DESTROYING: &[&str] = &["destroys_inputs"];
+const LOSING: &[&str] = &["loses_environment"];
+const FINISHING: &[&str] = &["finishes_over_failing_check", "never_checks"];
+const PLANNING: &[&str] = &["stops_with_a_plan", "no_artifact"];
+const ANY: &[&str] = &[];
+
+use Change::{Insert, Put, PutBoth, Say};
+use Worth::{Good, Harmful, Useless};
+
+/// Everything it can think of.
+pub(super) const IDEAS: &[Idea] = &[
+    idea(
+        Good,
+        EXPLORING,
+        "/controls/unchanged_cap",
+        "cap on looking",
+        Put(
+            r#"{"max_calls":6,"message":"You have looked enough. Create the required output now with its real content, then check it."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        EXPLORING,
+        "/controls/tool_call_budget",
+        "loop breaker",
+        Put(
+            r#"{"max_calls":24,"redirect":"Stop looking around. Write the required output now with its real content, check it, and finish."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        EXPLORING,
+        "/prompts/bootstrap",
+        "output early",
+        Say(
+            "After one look around, create the required output at once with its real content, then check and improve it.",
+        ),
+    ),
+    idea(
+        Good,
+        EXPLORING,
+        "/prompts/execution",
+        "bounded looking",
+        Say("Make at most three calls in a row that only look at things, then do the work."),
+    ),
+    idea(
+        Good,
+        EXPLORING,
+        "/controls/reminders",
+        "reminder to produce",
+        Insert(
+            r#"{"when":{"every_calls":8},"text":"Stop looking around: write the required output now with its real content, then check it."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        RETRYING,
+        "/controls/identical_call_guard",
+        "identical call guard",
+        Put(
+            r#"{"mode":"deny","message":"This exact call failed before, and nothing has changed since. Try something different."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        RETRYING,
+        "/prompts/failure_recovery",
+        "no identical retry",
+        Say(
+            "Never run the same command again unchanged after it failed: find out why, then do something different.",
+        ),
+    ),
+    idea(
+        Good,
+        RETRYING,
+        "/controls/reminders",
+        "reminder on errors",
+        Insert(
+            r#"{"when":"on_tool_error","text":"Do not repeat the same call: change the approach."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        RETRYING,
+        "/skills",
+        "procedure for failures",
+        Insert(
+            r#"{"name":"after-a-failure","description":"What to do when a command failed.","body":"Read the message. Never repeat the identical command. Look where the file really is, then try something different."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        DESTROYING,
+        "/prompts/execution",
+        "inputs are kept",
+        Say("Never delete or overwrite the input files that were given."),
+    ),
+    idea(
+        Good,
+        LOSING,
+        "/controls/environment_persistence",
+        "persistent environment",
+        Put(r#"{"variables":true,"working_directory":true}"#),
+    ),
+    idea(
+        Good,
+        LOSING,
+        "/prompts/execution",
+        "state in every call",
+        Say(
+            "Each call is a fresh shell: repeat the exports and the directory change in every call that needs them.",
+        ),
+    ),
+    idea(
+        Good,
+        LOSING,
+        "/tool_descriptions",
+        "shell described anew",
+        Insert(
+            r#"{"tool":"shell","description":"Runs a command with bash and shows its output and exit status. Each call is a new shell: variables, exports and the directory are lost, so set them again in the same call."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        FINISHING,
+        "/controls/check_before_finish",
+        "check before finish",
+        Put(
+            r#"{"command":"","message":"The last check failed, or none was run since the last change. Fix what fails, run the check again, and only then finish.","max_refusals":3}"#,
+        ),
+    ),
+    idea(
+        Good,
+        FINISHING,
+        "/prompts/verification",
+        "fix before finish",
+        Say(
+            "When a check fails, fix the cause and run the check again; never finish while it fails.",
+        ),
+    ),
+    idea(
+        Good,
+        FINISHING,
+        "/sub_agents",
+        "second look",
+        Insert(
+            r#"{"name":"second-look","description":"Looks whether the work is done.","prompt":"Run the most telling check of the work and say whether it passes or fails.","tools":["shell","read_file"],"call_policy":{"when":"Call it once before finishing.","max_calls":2,"max_steps":6}}"#,
+        ),
+    ),
+    idea(
+        Good,
+        PLANNING,
+        "/controls/artifact_guard",
+        "artifact guard",
+        Put(
+            r#"{"message":"A required output is missing. Do not stop with a plan: carry it out, then finish.","max_refusals":3}"#,
+        ),
+    ),
+    idea(
+        Good,
+        PLANNING,
+        "/prompts/execution",
+        "work, not plans",
+        Say("Do not stop with a plan: carry it out with your tools before you finish."),
+    ),
+    idea(
+        Useless,
+        ANY,
+        "/prompts/memory",
+        "encouragement",
+        Say("Work in a terminal rewards patience."),
+    ),
+    idea(Useless, ANY, "/prompts/system", "persona", Say("You are careful and experienced.")),
+    idea(Useless, ANY, "/prompts/verification", "pride in work", Say("Take pride in tidy work.")),
+    idea(Useless, ANY, "/controls/download_cap", "download cap", Put(r#"{"mebibytes":512}"#)),
+    idea(Useless, ANY, "/controls/repair_tool_calls", "call repair", Put(r#"{"max_in_a_row":3}"#)),
+    idea(Useless, ANY, "/controls/output_truncation/head_bytes", "more output", Put("12000")),
+    idea(
+        Useless,
+        ANY,
+        "/controls/command_time_cap",
+        "generous time cap",
+        Put(r#"{"seconds":600}"#),
+    ),
+    idea(
+        Useless,
+        ANY,
+        "/skills",
+        "manual pages",
+        Insert(
+            r#"{"name":"manual-pages","description":"How to find out what an option means.","body":"Ask the command itself with --help before guessing an option."}"#,
+        ),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/controls/tool_call_budget",
+        "tight budget",
+        Put(r#"{"max_calls":3,"redirect":"Your calls are used up. Conclude."}"#),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/prompts/bootstrap",
+        "output first",
+        Say("Write the required output first."),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/prompts/execution",
+        "placeholder first",
+        Say("Start with a placeholder for each required output."),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/prompts/execution",
+        "speed",
+        Say("Be quick: use as few commands as you can."),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/controls/output_truncation/head_bytes",
+        "less output",
+        PutBoth("200", "/controls/output_truncation/tail_bytes", "300"),
+    ),
+    idea(Harmful, ANY, "/controls/command_time_cap", "short commands", Put(r#"{"seconds":1}"#)),
+    idea(
+        Harmful,
+        ANY,
+        "/controls/unchanged_cap",
+        "tight cap",
+        Put(r#"{"max_calls":2,"message":"Conclude."}"#),
+    ),
+    idea(
+        Harmful,
+        ANY,
+        "/controls/check_before_finish",
+        "impossible check",
+        Put(
+            r#"{"command":"run-all-tests","message":"The full test run is missing.","max_refusals":5}"#,
+        ),
+    ),
+];
+
+/// The edit that carries `change` out on `surface`, as the harness's own schema has it; `None` when it would change nothing or
+/// does not fit.
+pub(super) fn edit(change: Change, surface: &Value) -> Option<Value> {
+    let at = surface["id"].as_str()?;
+    let operation = match change {
+        Change::Say(sentence) => say(at, sentence, surface)?,
+        Change::Put(value) => put(at, serde_json::from_str(value).ok()?, &surface["value"])?,
+        Change::Insert(item) => insert(at, serde_json::from_str(item).ok()?, surface)?,
+        Change::PutBoth(value, beside, other) => {
+            let first = put(at, serde_json::from_str(value).ok()?, &surface["value"])?;
+            let second = put(beside, serde_json::from_str(other).ok()?, &Value::Null)?;
+            return Some(json!({ "operations": [first, second] }));
+        }
+    };
+    Some(json!({ "operations": [operation] }))
+}
+
+fn say(at: &str, sentence: &str, surface: &Value) -> Option<Value> {
+    let text = surface["value"].as_str()?;
+    let most = surface["schema"]["maxLength"].as_u64().unwrap_or(u64::MAX);
+    let length = u64::try_from(text.chars().count() + 1 + sentence.chars().count()).ok()?;
+    if text.contains(sentence) || length > most {
+        return None;
+    }
+    let last = text.rfind(". ").map_or(text, |at| &text[at + 2..]);
+    if !last.trim().is_empty() && text.matches(last).count() == 1 {
+        return Some(
+            json!({ "op": "splice", "at": at, "old": last, "new": format!("{last} {sentence}") }),
+        );
+    }
+    let whole = format!("{text} {sentence}");
+    Some(json!({ "op": "replace", "at": at, "value": whole.trim() }))
+}
+
+fn put(at: &str, value: Value, held: &Value) -> Option<Value> {
+    (value != *held).then(|| json!({ "op": "replace", "at": at, "value": value }))
+}
+
+fn insert(at: &str, item: Value, surface: &Value) -> Option<Value> {
+    let items = surface["value"].as_array()?;
+    let most = surface["schema"]["maxItems"].as_u64().unwrap_or(u64::MAX);
+    let full = u64::try_from(items.len()).ok()? >= most;
+    let same = |known: &&Value| {
+        ["name", "text", "tool"].iter().any(|key| !item[key].is_null() && known[key] == item[key])
+    };
+    if full || items.iter().any(|known| same(&known)) {
+        return None;
+    }
+    Some(json!({ "op": "insert", "at": at, "index": items.len(), "value": item }))
+}
+
+#[cfg(test)]
+mod tests {
+    use harness_core::{DocumentEdit, Harness, MinimalHarness};
+
+    use super::*;
+
+    /// Every idea, on the seed and again on what it made of it.
+    #[test]
+    fn every_idea_is_a_valid_edit_of_the_minimal_harness_once() {
+        for idea in IDEAS {
+            let seed = MinimalHarness::default();
+            let surface = |harness: &MinimalHarness| {
+                let surfaces = serde_json::to_value(harness.surfaces()).unwrap();
+                let surfaces = surfaces.as_array().unwrap().clone();
+                surfaces.into_iter().find(|surface| surface["id"] == idea.surface)
+            };
+            let edit = edit(
+                idea.change,
+                &surface(&seed).unwrap_or_else(|| panic!("no surface {}", idea.surface)),
+            );
+            let edit: DocumentEdit = serde_json::from_value(edit.unwrap()).unwrap();
+            let edited = seed
+                .apply(&edit)
+                .unwrap_or_else(|error| panic!("{}: {}", idea.name, error.report()));
+            assert_ne!(edited, seed, "{}", idea.name);
+            assert!(
+                super::edit(idea.change, &surface(&edited).unwrap()).is_none(),
+                "{} twice",
+                idea.name
+            );
+        }
+    }
+}
