@@ -6,7 +6,8 @@ use harness_sandbox::{SandboxKind, build, detect};
 async fn main() -> harness_core::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let kind: SandboxKind = arguments.next().unwrap_or_else(|| "auto".to_owned()).parse()?;
-    let script = arguments.next().unwrap_or_else(|| "id; ls -la / /dev; mount | head -50".to_owned());
+    let script =
+        arguments.next().unwrap_or_else(|| "id; ls -la / /dev; mount | head -50".to_owned());
     eprintln!("{}", detect());
     let sandbox = build(kind)?;
     eprintln!("using {}", sandbox.isolation());

@@ -257,9 +257,9 @@ impl UnconfinedSandbox {
                     .to_owned(),
             ],
         };
-        Local::new(Confinement::Unconfined, isolation)
-            .map(Self)
-            .map_err(|Refusal { doing, cause }| Error::new(ErrorKind::Sandbox, doing).with_source(cause))
+        Local::new(Confinement::Unconfined, isolation).map(Self).map_err(
+            |Refusal { doing, cause }| Error::new(ErrorKind::Sandbox, doing).with_source(cause),
+        )
     }
 
     /// Makes the private directories below `directory` instead of the system's temporary directory.

@@ -156,13 +156,14 @@ fn missing_namespaces(refusal: &Refusal) -> Missing {
 
 /// Which of the settings known to forbid user namespaces does, and what to do.
 fn namespace_settings(read: impl Fn(&str) -> Option<String>) -> (Option<String>, String) {
-    let forbidding: [(&str, fn(&str) -> bool, &str); 3] = [
-        ("user.max_user_namespaces", |value| value == "0", "15000"),
-        ("kernel.unprivileged_userns_clone", |value| value == "0", "1"),
-        ("kernel.apparmor_restrict_unprivileged_userns", |value| value != "0", "0"),
+    // Name, the value that forbids, the value that allows.
+    let forbidding = [
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ];
     for (name, forbids, wanted) in forbidding {
-        if let Some(value) = read(name).filter(|value| forbids(value)) {
+        if let Some(value) = read(name).filter(|value| value == forbids) {
             let remedy = format!(
                 "An administrator can allow them with `sysctl -w {name}={wanted}`, or with an AppArmor \
                  profile that grants `userns` to this program."

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("harness-sandbox isolates by what only Linux offers; implement `Sandbox` yourself elsewhere");
+compile_error!(
+    "harness-sandbox isolates by what only Linux offers; implement `Sandbox` yourself elsewhere"
+);
 
 #[cfg(target_os = "linux")]
 mod backend;

@@ -52,9 +52,8 @@ pub(crate) fn clone_process(
     // SAFETY: without CLONE_VM the child gets a copy of the memory, as after `fork`, and a null stack
     // keeps the caller's. The supervisor checks at its start that it has one thread, so that no
     // lock can be held by a thread which the child lacks. `pidfd` outlives the call.
-    let pid = unsafe {
-        libc::syscall(libc::SYS_clone, flags, 0_usize, &raw mut pidfd, 0_usize, 0_usize)
-    };
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, &raw mut pidfd, 0_usize, 0_usize) };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         #[expect(unreachable_code, reason = "`body` never returns, which is the point")]
@@ -122,8 +121,7 @@ pub(crate) fn add_mount_attributes(
     attributes: u64,
     recursive: bool,
 ) -> io::Result<()> {
-    let attr =
-        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attr = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string, `attr` lives through the call and its true size is given.
     check(unsafe {

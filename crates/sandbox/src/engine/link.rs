@@ -99,9 +99,9 @@ impl Link {
             None => return Err(gone()),
         };
         let request = Numbered { id, body };
-        let sent = self.socket.async_io(Interest::WRITABLE, || {
-            wire::send(self.socket.as_fd(), &request, fds, false)
-        });
+        let sent = self
+            .socket
+            .async_io(Interest::WRITABLE, || wire::send(self.socket.as_fd(), &request, fds, false));
         match sent.await {
             Ok(()) => Ok(Ticket { id, answer }),
             Err(error) => {

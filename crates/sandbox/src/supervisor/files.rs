@@ -4,9 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fchmod, fstat, fstatfs, ftruncate, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, fstat, fstatfs, ftruncate, unlinkat};
 use rustix::io::Errno;
 
 use super::place::Place;
@@ -70,9 +68,7 @@ fn fill(fd: OwnedFd, mode: u32, source: OwnedFd) -> io::Result<()> {
 fn regular(fd: &OwnedFd) -> rustix::io::Result<u64> {
     let stat = fstat(fd)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile if fstatfs(fd)?.f_type == libc::PROC_SUPER_MAGIC => {
-            Err(Errno::NODEV)
-        }
+        FileType::RegularFile if fstatfs(fd)?.f_type == libc::PROC_SUPER_MAGIC => Err(Errno::NODEV),
         FileType::RegularFile => Ok(stat.st_size.unsigned_abs()),
         FileType::Directory => Err(Errno::ISDIR),
         _ => Err(Errno::NODEV),

@@ -21,10 +21,13 @@ const NEWEST: u32 = 462;
 /// System call → any of these rules refuses it; an empty list refuses it always.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// How many system calls one stretch of the program tells apart. The kernel runs a new program once for
+/// each number that exists, so that a chain of all rules would cost as much as the rest of a session's start.
+const STRETCH: usize = 6;
+
 /// The compiled filters.
 #[derive(Debug)]
 pub(super) struct Filter {
-    absent: BpfProgram,
     namespace: BpfProgram,
     shared_kernel: BpfProgram,
     shared_kernel_with_network: BpfProgram,
@@ -36,18 +39,12 @@ impl Filter {
     }
 
     fn build() -> Result<Self, seccompiler::BackendError> {
-        let mut absent = program(always(ABSENT), Errno::NOSYS)?;
-        absent.splice(0..0, newer_is_absent());
         let inet = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
         let all = [&inet[..], &[libc::AF_UNIX]].concat();
         Ok(Self {
-            absent,
-            namespace: program(union([refused()?, sockets(&all)?]), Errno::PERM)?,
-            shared_kernel: program(union([refused()?, contacts()?, sockets(&[])?]), Errno::PERM)?,
-            shared_kernel_with_network: program(
-                union([refused()?, contacts()?, sockets(&inet)?]),
-                Errno::PERM,
-            )?,
+            namespace: program(union([refused()?, sockets(&all)?]))?,
+            shared_kernel: program(union([refused()?, contacts()?, sockets(&[])?]))?,
+            shared_kernel_with_network: program(union([refused()?, contacts()?, sockets(&inet)?]))?,
         })
     }
 
@@ -58,18 +55,15 @@ impl Filter {
             (_, true) => &self.shared_kernel_with_network,
             (_, false) => &self.shared_kernel,
         };
-        for program in [refusing, &self.absent] {
-            apply_filter(program).map_err(|error| {
-                let errno = match error {
-                    seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => {
-                        Errno::from_io_error(&error)
-                    }
-                    _ => None,
-                };
-                Failure::new("installing the system-call filter", errno.unwrap_or(Errno::INVAL))
-            })?;
-        }
-        Ok(())
+        apply_filter(refusing).map_err(|error| {
+            let errno = match error {
+                seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => {
+                    Errno::from_io_error(&error)
+                }
+                _ => None,
+            };
+            Failure::new("installing the system-call filter", errno.unwrap_or(Errno::INVAL))
+        })
     }
 }
 
@@ -178,7 +172,7 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
     }
     // Typing into a terminal. The kernel looks at the low 32 bits only, and so must the filter.
     for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS] {
-        when(&mut rules, libc::SYS_ioctl, &[(1, Op::Eq, request as u64 & 0xffff_ffff)])?;
+        when(&mut rules, libc::SYS_ioctl, &[(1, Op::Eq, u64::from(request as u32))])?;
     }
     // Another process's limits, the session's first process included; one's own is pid 0.
     when(&mut rules, libc::SYS_prlimit64, &[(0, Op::Ne, 0)])?;
@@ -238,19 +232,49 @@ fn union<const N: usize>(families: [Rules; N]) -> Rules {
     all
 }
 
-fn program(rules: Rules, errno: Errno) -> Result<BpfProgram, seccompiler::BackendError> {
-    let refusal = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
+/// "Load the number. If it is absent, say so. For each stretch of rules: if the number lies beyond it, jump
+/// over it", and the stretch itself, which checks the architecture and always returns.
+fn program(mut rules: Rules) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut program = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    program.extend(absent(libc::BPF_JGT, NEWEST));
+    for call in ABSENT {
+        program.extend(absent(libc::BPF_JEQ, number(*call)));
+    }
+    while !rules.is_empty() {
+        let next = rules.keys().nth(STRETCH).copied();
+        let rest = next.map(|next| rules.split_off(&next)).unwrap_or_default();
+        let stretch = stretch(std::mem::replace(&mut rules, rest))?;
+        if let Some(next) = next {
+            let beyond = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+            program.push(instruction(beyond, 1, number(next)));
+            let length = u32::try_from(stretch.len()).unwrap_or(u32::MAX);
+            program.push(instruction(libc::BPF_JMP | libc::BPF_JA, 0, length));
+        }
+        program.extend(stretch);
+    }
+    Ok(program)
+}
+
+fn stretch(rules: Rules) -> Result<BpfProgram, seccompiler::BackendError> {
+    let refusal = SeccompAction::Errno(Errno::PERM.raw_os_error().unsigned_abs());
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()
 }
 
-/// "Load the number; if it is greater than the newest, the call does not exist."
-fn newer_is_absent() -> [sock_filter; 3] {
-    let instruction = |code: u32, jf, k| sock_filter { code: code as u16, jt: 0, jf, k };
+/// "If the number compares so, the call does not exist."
+fn absent(comparison: u32, number: u32) -> [sock_filter; 2] {
     let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
     [
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-        instruction(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, NEWEST),
+        instruction(libc::BPF_JMP | comparison | libc::BPF_K, 1, number),
         instruction(libc::BPF_RET | libc::BPF_K, 0, absent),
     ]
+}
+
+/// `jf` counts the instructions to skip when a comparison fails.
+fn instruction(code: u32, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code: code as u16, jt: 0, jf, k }
+}
+
+fn number(call: i64) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
 }

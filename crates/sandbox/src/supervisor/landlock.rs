@@ -110,7 +110,7 @@ pub(super) fn scope() -> Result<(), Failure> {
         .set_compatibility(CompatLevel::BestEffort)
         .scope(Scope::from_all(NEWEST))
         .and_then(Ruleset::create)
-        .and_then(|rules| rules.restrict_self());
+        .and_then(landlock::RulesetCreated::restrict_self);
     match scoped {
         Ok(_) => Ok(()),
         Err(error) => Err(failure(&error)),

@@ -19,9 +19,8 @@ use crate::wire::Plan;
 /// One file or directory per this many bytes of storage, as common file systems have it.
 const BYTES_PER_INODE: u64 = 4096;
 
-const READ_ONLY: u64 = (libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV)
-    as u64;
-const DEVICE: u64 = (libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC) as u64;
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+const DEVICE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
 
 /// Synthesised: the host's accounts are nobody's business, and its name service may need sockets.
 const ETC: &[(&str, &str)] = &[
@@ -44,15 +43,17 @@ pub(super) fn enter_private_root(
 ) -> Result<(), Failure> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .doing("making the mounts private")?;
+    // Taken before the root is attached, which may hide them.
+    let further: Vec<(&str, OwnedFd)> = plan
+        .show
+        .iter()
+        .map(|path| Ok((path.trim_start_matches('/'), take(path, READ_ONLY, true)?)))
+        .collect::<Result<_, Failure>>()?;
     let root = storage(plan.disk_bytes)?;
     // Any directory does; what it hides is not shown in the session anyway.
     attach(&root, CWD, "/tmp").doing("mounting the private root")?;
     for shown in &template.shown {
         show(shown, root.as_fd())?;
-    }
-    for path in &plan.show {
-        let path = path.trim_start_matches('/');
-        show(&Shown::Directory(path.to_owned()), root.as_fd())?;
     }
     accounts(plan, root.as_fd())?;
     devices(root.as_fd())?;
@@ -61,6 +62,10 @@ pub(super) fn enter_private_root(
     }
     for (name, mode) in [("tmp", 0o1777), ("root", 0o700), ("home", 0o755), ("var/tmp", 0o1777)] {
         directory(root.as_fd(), name, mode)?;
+    }
+    for (path, mount) in further {
+        directory(root.as_fd(), path, 0o755)?;
+        attach(&mount, root.as_fd(), path).doing(&format!("showing /{path}"))?;
     }
     pivot(&root)
 }
@@ -106,6 +111,7 @@ fn show(shown: &Shown, root: BorrowedFd<'_>) -> Result<(), Failure> {
             directory(root, path, 0o755)?;
             bind(root, path, READ_ONLY, true)
         }
+        Shown::Copy(path, content) => file(root, path, content),
         Shown::File(path) => {
             file(root, path, b"")?;
             bind(root, path, READ_ONLY, false)
@@ -113,14 +119,21 @@ fn show(shown: &Shown, root: BorrowedFd<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Shows the host's `/path` at the same place. The attributes are set before it can be reached.
+/// Shows the host's `/path` at the same place.
 fn bind(root: BorrowedFd<'_>, path: &str, attributes: u64, tree: bool) -> Result<(), Failure> {
+    let mount = take(&format!("/{path}"), attributes, tree)?;
+    attach(&mount, root, path).doing(&format!("showing /{path}"))
+}
+
+/// A copy of the host's mount at `path`, attached nowhere yet. Its attributes are set before it can be
+/// reached.
+fn take(path: &str, attributes: u64, tree: bool) -> Result<OwnedFd, Failure> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     flags.set(OpenTreeFlags::AT_RECURSIVE, tree);
-    let what = format!("showing /{path}");
-    let mount = open_tree(CWD, format!("/{path}"), flags).doing(&what)?;
+    let what = format!("showing {path}");
+    let mount = open_tree(CWD, path, flags).doing(&what)?;
     sys::add_mount_attributes(mount.as_fd(), attributes, tree).doing(&what)?;
-    attach(&mount, root, path).doing(&what)
+    Ok(mount)
 }
 
 fn accounts(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {

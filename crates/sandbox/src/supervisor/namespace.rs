@@ -66,8 +66,7 @@ fn become_user() -> Result<(), Failure> {
 }
 
 fn loopback() -> Result<(), Failure> {
-    let socket =
-        socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-            .doing("opening a socket for the loopback interface")?;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .doing("opening a socket for the loopback interface")?;
     sys::loopback_up(socket.as_fd()).doing("switching the loopback interface on")
 }

@@ -34,8 +34,7 @@ impl Place {
             prefix: root.to_owned(),
             resolve: within | ResolveFlags::NO_MAGICLINKS,
             // Opened before a command could put something else there.
-            null: openat(CWD, "/dev/null", null_flags, Mode::empty())
-                .doing("opening /dev/null")?,
+            null: openat(CWD, "/dev/null", null_flags, Mode::empty()).doing("opening /dev/null")?,
         };
         if !own_root {
             for name in BESIDE {
@@ -113,12 +112,7 @@ impl Place {
 
     fn is_writable(&self, path: &str) -> rustix::io::Result<()> {
         let at = self.open_path(path, OFlags::DIRECTORY | OFlags::PATH, Mode::empty())?;
-        rustix::fs::accessat(
-            &at,
-            ".",
-            rustix::fs::Access::WRITE_OK,
-            rustix::fs::AtFlags::empty(),
-        )
+        rustix::fs::accessat(&at, ".", rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::empty())
     }
 }
 

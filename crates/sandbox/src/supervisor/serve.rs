@@ -76,16 +76,14 @@ impl Server<'_> {
         let received = wire::receive::<Numbered<Request>>(self.socket.as_fd())?;
         let Some((Numbered { id, body }, mut fds)) = received else { return Ok(false) };
         let (reply, fd) = match body {
-            Request::Exec(exec) => {
-                match command::start(&self.place, &exec, fds, self.file_bytes) {
-                    Ok(pid) => {
-                        let running = Running { id, ended: None, dying: HashSet::new() };
-                        self.running.insert(pid, running);
-                        return Ok(true);
-                    }
-                    Err(reply) => (reply, None),
+            Request::Exec(exec) => match command::start(&self.place, &exec, fds, self.file_bytes) {
+                Ok(pid) => {
+                    let running = Running { id, ended: None, dying: HashSet::new() };
+                    self.running.insert(pid, running);
+                    return Ok(true);
                 }
-            }
+                Err(reply) => (reply, None),
+            },
             Request::Kill => {
                 self.kill(id);
                 return Ok(true);
@@ -140,9 +138,8 @@ impl Server<'_> {
                 Pid::from_raw(*pid).is_some_and(|pid| test_kill_process(pid).is_ok())
             });
         }
-        let done = |_: &i32, running: &mut Running| {
-            running.ended.is_some() && running.dying.is_empty()
-        };
+        let done =
+            |_: &i32, running: &mut Running| running.ended.is_some() && running.dying.is_empty();
         let done: Vec<Running> =
             self.running.extract_if(done).map(|(_, running)| running).collect();
         for Running { id, ended, .. } in done {

@@ -78,11 +78,7 @@ pub(super) fn run() -> io::Result<()> {
 /// Leaves everything the engine handed down by accident: descriptors, terminal, signals, directory.
 fn prepare() -> io::Result<OwnedFd> {
     let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    sys::close_all_but(&[
-        rustix::stdio::stdout(),
-        rustix::stdio::stderr(),
-        control.as_fd(),
-    ])?;
+    sys::close_all_but(&[rustix::stdio::stdout(), rustix::stdio::stderr(), control.as_fd()])?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
@@ -173,8 +169,8 @@ fn start_in_namespaces(
     materials: &Materials,
 ) -> Result<Live, Failure> {
     let identity = Identity::choose()?;
-    let (mapped, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .doing("making a pipe")?;
+    let (mapped, go) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("making a pipe")?;
     let network = if plan.network { 0 } else { libc::CLONE_NEWNET };
     // The child inherits this flag, and the files in which an ordinary user may write its id maps belong
     // to root unless it is set. The child clears it before anything else runs.

@@ -5,7 +5,15 @@ use std::path::Path;
 
 /// Directories at the root that hold the system and nothing of a user's.
 pub(super) const SYSTEM: &[&str] = &[
-    "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store",
+    "usr",
+    "bin",
+    "sbin",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "nix/store",
+    "gnu/store",
     "run/current-system",
 ];
 
@@ -13,22 +21,15 @@ pub(super) const SYSTEM: &[&str] = &[
 pub(super) const READABLE_ETC: &[&str] = &[
     "alternatives",
     "bash.bashrc",
-    "ca-certificates",
-    "ca-certificates.conf",
     "crypto-policies",
     "debian_version",
     "fonts",
-    "gai.conf",
-    "host.conf",
-    "inputrc",
     "java",
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
     "localtime",
     "login.defs",
-    "lsb-release",
-    "magic",
     "mime.types",
     "os-release",
     "perl",
@@ -40,18 +41,21 @@ pub(super) const READABLE_ETC: &[&str] = &[
     "services",
     "ssl/certs",
     "ssl/openssl.cnf",
-    "terminfo",
     "timezone",
 ];
 
 /// Devices that are the same for everybody.
 pub(super) const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
+/// A file of at most this many bytes is copied: cheaper than a mount.
+const COPIED: usize = 4 * 1024;
+
 /// One thing of the host that is shown at the same path, without its leading slash.
 #[derive(Debug)]
 pub(super) enum Shown {
     Directory(String),
     File(String),
+    Copy(String, Vec<u8>),
     Link(String, String),
 }
 
@@ -76,5 +80,11 @@ fn survey(path: String) -> Option<Shown> {
         let target = fs::read_link(&host).ok()?.to_str()?.to_owned();
         return Some(Shown::Link(path, target));
     }
-    Some(if metadata.is_dir() { Shown::Directory(path) } else { Shown::File(path) })
+    if metadata.is_dir() {
+        return Some(Shown::Directory(path));
+    }
+    match fs::read(&host) {
+        Ok(content) if content.len() <= COPIED => Some(Shown::Copy(path, content)),
+        _ => Some(Shown::File(path)),
+    }
 }

@@ -118,7 +118,8 @@ async fn no_process_is_root(sandbox: &Arc<dyn Sandbox>) {
     let marker = marker();
     stdout(&*session, &format!("sleep {marker} >/dev/null 2>&1 &")).await;
     expect_processes(&marker, 1).await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", processes(&marker)[0])).unwrap();
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", processes(&marker)[0])).unwrap();
     for field in ["Uid:", "Gid:"] {
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         let ids: Vec<_> = line.split_whitespace().skip(1).collect();
@@ -141,7 +142,11 @@ async fn privileges_are_gone(sandbox: &Arc<dyn Sandbox>) {
 async fn the_first_process_cannot_be_touched(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
     // The session's own process, seen from inside: its parent.
-    for probe in ["cat /proc/$PPID/environ", "readlink /proc/$PPID/fd/* /proc/$PPID/exe", "cat /proc/$PPID/mem"] {
+    for probe in [
+        "cat /proc/$PPID/environ",
+        "readlink /proc/$PPID/fd/* /proc/$PPID/exe",
+        "cat /proc/$PPID/mem",
+    ] {
         let output = run(&*session, probe).await;
         assert_eq!(output.stdout.text(), "", "{probe}");
     }
@@ -160,7 +165,8 @@ async fn the_first_process_cannot_be_touched(sandbox: &Arc<dyn Sandbox>) {
 
 async fn forbidden_calls_are_refused(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
-    for command in ["unshare -U true", "unshare -n true", "mount -t tmpfs x /tmp", "chroot / true"] {
+    for command in ["unshare -U true", "unshare -n true", "mount -t tmpfs x /tmp", "chroot / true"]
+    {
         assert!(!run(&*session, command).await.exit.is_success(), "{command}");
     }
     if cfg!(not(target_arch = "x86_64")) {
@@ -184,8 +190,10 @@ async fn forbidden_calls_are_refused(sandbox: &Arc<dyn Sandbox>) {
         ("a call that does not exist yet", "600"),
     ];
     for (name, call) in calls {
-        let script = format!("exit(syscall({call}) == -1 && ($!{{EPERM}} || $!{{ENOSYS}}) ? 0 : 1)");
-        let output = session.exec(&Command::program(["perl", "-MErrno", "-e", &script])).await.unwrap();
+        let script =
+            format!("exit(syscall({call}) == -1 && ($!{{EPERM}} || $!{{ENOSYS}}) ? 0 : 1)");
+        let output =
+            session.exec(&Command::program(["perl", "-MErrno", "-e", &script])).await.unwrap();
         assert!(output.exit.is_success(), "{name}: {}", output.stderr.text());
     }
 }
@@ -193,7 +201,8 @@ async fn forbidden_calls_are_refused(sandbox: &Arc<dyn Sandbox>) {
 async fn keys_and_shared_memory_are_apart(sandbox: &Arc<dyn Sandbox>) {
     let (first, second) = (open(sandbox).await, open(sandbox).await);
     run(&*first, "ipcmk -M 64; ipcmk -Q; echo x > /dev/shm/probe-of-the-sandbox-tests").await;
-    let seen = stdout(&*second, "ipcs | grep -c '^0x' || true; ls /dev/shm 2>/dev/null || true").await;
+    let seen =
+        stdout(&*second, "ipcs | grep -c '^0x' || true; ls /dev/shm 2>/dev/null || true").await;
     assert!(!seen.contains("probe-of-the-sandbox-tests"), "{seen}");
     assert!(!std::path::Path::new("/dev/shm/probe-of-the-sandbox-tests").exists());
     if sandbox.isolation().level == IsolationLevel::User {
@@ -209,7 +218,8 @@ async fn system_directories_are_read_only(sandbox: &Arc<dyn Sandbox>) {
     for closed in ["/etc/shadow", "/etc/ssh", "/sys/kernel", "/dev/vda", "/dev/mem", "/boot"] {
         assert!(!run(&*session, &format!("ls {closed}/ || cat {closed}")).await.exit.is_success());
     }
-    for knob in ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/drop_caches"] {
+    for knob in ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/drop_caches"]
+    {
         assert!(!run(&*session, &format!(": >> {knob}")).await.exit.is_success(), "{knob}");
     }
 }
@@ -219,7 +229,8 @@ async fn namespaces_have_a_root_and_a_network_of_their_own() {
     let Some(sandbox) = backend(SandboxKind::Namespace) else { return };
     let session = sandbox.open(&Environment::default()).await.unwrap();
     assert_eq!(session.locate(&path("x")), "/app/x");
-    let facts = stdout(&*session, "hostname; id -u; echo $HOME; ls /home | wc -l; ps ax | wc -l").await;
+    let facts =
+        stdout(&*session, "hostname; id -u; echo $HOME; ls /home | wc -l; ps ax | wc -l").await;
     let facts: Vec<_> = facts.lines().collect();
     assert_eq!(facts[..4], ["sandbox", "1000", "/root", "0"]);
     assert!(facts[4].trim().parse::<u32>().unwrap() < 8, "{facts:?}");
@@ -244,4 +255,23 @@ async fn storage_and_processes_are_bounded() {
     assert_eq!(inodes.exit, harness_core::Exit::Code(3));
     let forks = run(&*session, "for i in $(seq 60); do sleep 5 & done").await;
     assert!(forks.stderr.text().contains("Resource temporarily unavailable"), "{forks:?}");
+}
+
+#[tokio::test]
+async fn further_directories_are_shown_read_only() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("data"), "shown").unwrap();
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(directory.path(), open_to_all).unwrap();
+    let shown = directory.path();
+    let namespace = harness_sandbox::NamespaceSandbox::new()
+        .map(|sandbox| Arc::new(sandbox.with_read_only(shown)) as Arc<dyn Sandbox>);
+    let landlock = harness_sandbox::LandlockSandbox::new()
+        .map(|sandbox| Arc::new(sandbox.with_read_only(shown)) as Arc<dyn Sandbox>);
+    for sandbox in [namespace, landlock].into_iter().flatten() {
+        let session = open(&sandbox).await;
+        let shown = shown.display();
+        assert_eq!(stdout(&*session, &format!("cat {shown}/data")).await, "shown");
+        assert!(!run(&*session, &format!("touch {shown}/new")).await.exit.is_success());
+    }
 }

@@ -42,12 +42,15 @@ async fn commands_see_the_same_files(sandbox: &Arc<dyn Sandbox>) {
     assert_eq!(session.read(&path("made")).await.unwrap(), b"made");
     assert_eq!(session.read(&path("/app/sub/file")).await.unwrap(), b"below");
     assert_eq!(stdout(&*session, "pwd").await.trim(), session.locate(&path(".")));
-    assert_eq!(stdout(&*session, "cd; pwd; touch x; cd \"${TMPDIR}\"; touch y").await.lines().count(), 1);
+    assert_eq!(
+        stdout(&*session, "cd; pwd; touch x; cd \"${TMPDIR}\"; touch y").await.lines().count(),
+        1
+    );
 }
 
 async fn large_files_come_back(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
-    let large: Vec<u8> = (0..5 << 20).map(|i: u32| (i * 7 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..5 << 20).map(|i: u32| ((i * 7) >> 3) as u8).collect();
     session.write(&path("large"), File::plain(&large)).await.unwrap();
     assert!(session.read(&path("large")).await.unwrap() == large);
     run(&*session, "truncate -s 1T sparse").await;
@@ -65,9 +68,8 @@ async fn missing_files_and_directories_are_told_apart(sandbox: &Arc<dyn Sandbox>
     assert_eq!(kind("/nowhere/missing").await, ErrorKind::NotFound);
     assert_eq!(kind("directory").await, ErrorKind::NotAFile);
     assert_eq!(kind("file/below").await, ErrorKind::NotAFile);
-    let kind = async |name: &str| {
-        session.write(&path(name), File::plain(b"x")).await.unwrap_err().kind()
-    };
+    let kind =
+        async |name: &str| session.write(&path(name), File::plain(b"x")).await.unwrap_err().kind();
     assert_eq!(kind("directory").await, ErrorKind::NotAFile);
     assert_eq!(kind("file/below").await, ErrorKind::NotAFile);
 }

@@ -71,7 +71,8 @@ async fn a_kill_spares_other_commands_and_daemons(sandbox: &Arc<dyn Sandbox>) {
     let (daemon, doomed, other) = (marker(), marker(), marker());
     stdout(&*session, &format!("setsid sleep {daemon} >/dev/null 2>&1 &")).await;
     let slow = Command::shell(slippery(&doomed) + "wait").with_timeout(Duration::from_millis(700));
-    let script = format!("(setsid sleep {other} &) ; sleep 1.2; pgrep -fc '^sleep {other}'; exit 7");
+    let script =
+        format!("(setsid sleep {other} &) ; sleep 1.2; pgrep -fc '^sleep {other}'; exit 7");
     let (killed, spared) = tokio::join!(session.exec(&slow), run(&*session, &script));
     assert_eq!(killed.unwrap().exit, Exit::TimedOut);
     assert_eq!(spared.exit, Exit::Code(7));
@@ -120,8 +121,9 @@ async fn stopped_and_forking_trees_end(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
     let marker = marker();
     // Forks as fast as it can, each link of the chain dying at once; bounded by its lifetime.
+    let hop = format!("hop_{}", marker.replace('.', "_"));
     let script = format!(
-        "hop() {{ [ $1 -gt 3000 ] || (sleep 0.001; hop $(($1 + 1))) & }}; hop 0; hop 0; \
+        "{hop}() {{ [ $1 -gt 3000 ] || (sleep 0.001; {hop} $(($1 + 1))) & }}; {hop} 0; {hop} 0; \
          kill -STOP $$; sleep {marker}"
     );
     let command = Command::shell(script).with_timeout(Duration::from_millis(300));
@@ -129,7 +131,7 @@ async fn stopped_and_forking_trees_end(sandbox: &Arc<dyn Sandbox>) {
     assert_eq!(session.exec(&command).await.unwrap().exit, Exit::TimedOut);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stdout(&*session, "pgrep -fc '[h]op' || true").await.trim(), "0");
+    assert_eq!(stdout(&*session, &format!("pgrep -fc '[{}]{}' || true", &hop[..1], &hop[1..])).await.trim(), "0");
 }
 
 async fn sessions_do_not_see_each_other(sandbox: &Arc<dyn Sandbox>) {
@@ -146,7 +148,8 @@ async fn sessions_do_not_see_each_other(sandbox: &Arc<dyn Sandbox>) {
     let marker = marker();
     stdout(&*first, &format!("sleep {marker} >/dev/null 2>&1 &")).await;
     expect_processes(&marker, 1).await;
-    run(&*second, &format!("pkill -9 -f 'sleep {marker}'; kill -9 {}", processes(&marker)[0])).await;
+    run(&*second, &format!("pkill -9 -f 'sleep {marker}'; kill -9 {}", processes(&marker)[0]))
+        .await;
     assert_eq!(processes(&marker).len(), 1);
 }
 
@@ -163,8 +166,11 @@ async fn many_sessions_at_once(sandbox: &Arc<dyn Sandbox>) {
 async fn closing_leaves_nothing(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
     let marker = marker();
-    stdout(&*session, &format!("mkdir -p a/b; touch a/b/c; chmod 000 a/b a; {}", slippery(&marker)))
-        .await;
+    stdout(
+        &*session,
+        &format!("mkdir -p a/b; touch a/b/c; chmod 000 a/b a; {}", slippery(&marker)),
+    )
+    .await;
     let place = session.locate(&path("."));
     let private = session.locate(&path("/"));
     session.close().await.unwrap();
