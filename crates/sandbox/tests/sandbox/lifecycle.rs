@@ -131,7 +131,12 @@ async fn stopped_and_forking_trees_end(sandbox: &Arc<dyn Sandbox>) {
     assert_eq!(session.exec(&command).await.unwrap().exit, Exit::TimedOut);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stdout(&*session, &format!("pgrep -fc '[{}]{}' || true", &hop[..1], &hop[1..])).await.trim(), "0");
+    assert_eq!(
+        stdout(&*session, &format!("pgrep -fc '[{}]{}' || true", &hop[..1], &hop[1..]))
+            .await
+            .trim(),
+        "0"
+    );
 }
 
 async fn sessions_do_not_see_each_other(sandbox: &Arc<dyn Sandbox>) {
