@@ -10,6 +10,7 @@ use harness_core::{
     Arguments, Completion, DocumentEdit, Error, ErrorKind, LlmBackend, MinimalHarness, ModelId, Operation,
     Request, Result, Role, ToolCall, Usage,
 };
+use harness_llm::Retried;
 use serde_json::json;
 
 /// Your framework's own client, as it is.
@@ -25,9 +26,9 @@ struct TheirReply {
 }
 
 impl TheirClient {
-    /// Speaks in pairs of role and text. Every tenth call finds the server busy.
+    /// Speaks in pairs of role and text. Every fiftieth call finds the server busy.
     async fn chat(&self, turns: &[(&str, String)]) -> std::result::Result<TheirReply, String> {
-        if self.calls.fetch_add(1, Ordering::Relaxed) % 10 == 9 {
+        if self.calls.fetch_add(1, Ordering::Relaxed) % 50 == 49 {
             return Err("503 busy".into());
         }
         let refusals = turns.iter().filter(|(role, text)| *role == "tool" && text.contains("missing")).count();
@@ -67,7 +68,7 @@ impl LlmBackend for MyBackend {
                 (role, message.content.clone())
             })
             .collect();
-        // Classified, so that a busy server voids and repeats a trial instead of failing the task.
+        // Classified, so that a busy server is asked again instead of failing the task.
         let reply = self.client.chat(&turns).await.map_err(|why| {
             Error::new(ErrorKind::ModelUnavailable, format!("asking {}: {why}", self.model))
         })?;
@@ -88,7 +89,7 @@ async fn main() -> Result<()> {
     let model = MyBackend { client: TheirClient::default(), model: ModelId::new(ModelId::SIMULATED, "theirs") };
 
     let mut engine = common::scripted(MinimalHarness::default(), vec![DocumentEdit::one(edit)])?
-        .model(model) // the one line that differs
+        .model(Retried::new(model)) // the one line that differs; our wrappers fit around any backend
         .build()
         .await?;
     let report = engine.run().await?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// An engine with every part in its seat: `seed` and the edits that its proposer will try, over six tasks of which each asks
 /// for a file. Swap any part by calling the builder again.
-pub fn scripted<H: Harness>(seed: H, edits: Vec<H::Edit>) -> Result<EngineBuilder<H>> {
+pub(crate) fn scripted<H: Harness>(seed: H, edits: Vec<H::Edit>) -> Result<EngineBuilder<H>> {
     Ok(Engine::builder(seed)
         .model(forgetful_model())
         .sandbox(ScriptedSandbox::new(|_, _| Ok(ScriptedSandbox::output(1, "no commands here"))))
@@ -57,7 +57,7 @@ fn benchmark() -> Result<Benchmark> {
 }
 
 /// What happened, for a person.
-pub fn print(report: &RunReport) {
+pub(crate) fn print(report: &RunReport) {
     println!("model: {} (simulated: this says nothing of a real one)", report.model);
     for round in &report.rounds {
         println!("round {}: {} weaknesses", round.round, round.weaknesses.len());
