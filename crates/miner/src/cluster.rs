@@ -37,15 +37,14 @@ impl Diagnosed {
     }
 }
 
-/// Groups by exact equality of the signature; heaviest first, ties by id.
+/// Groups by exact equality of the signature; heaviest first, ties by id. `diagnosed` is in order of task and trial.
 pub(crate) fn weaknesses(diagnosed: &[Diagnosed]) -> Result<Vec<Weakness>> {
     let mut groups = BTreeMap::<Signature, Vec<&Diagnosed>>::new();
     for one in diagnosed {
         groups.entry(one.signature()).or_default().push(one);
     }
     let mut found = Vec::with_capacity(groups.len());
-    for (signature, mut group) in groups {
-        group.sort_by_key(|one| (one.task(), one.case.id));
+    for (signature, group) in groups {
         found.push(weakness(signature, &group)?);
     }
     found.sort_by(|left, right| {

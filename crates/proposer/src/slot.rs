@@ -1,9 +1,8 @@
 //! Diversity by assignment: each of a round's questions gets a (weakness, surface, mechanism) triple of its own.
 
-use std::collections::BTreeSet;
-
 use harness_core::{
-    Brief, Fingerprint, Harness, PastProposal, Result, SurfaceId, Verdict, Weakness, WeaknessId,
+    Brief, Fingerprint, Harness, PastProposal, Result, Surface, SurfaceId, Verdict, Weakness,
+    WeaknessId,
 };
 use serde::Serialize;
 
@@ -33,20 +32,16 @@ pub fn assign<H: Harness>(brief: &Brief<'_, H>, memory: u32, seed: u64) -> Resul
         queues.push(candidates(brief, weakness, memory, seed)?.into_iter());
     }
     let mut slots = Vec::with_capacity(brief.width);
-    let mut taken = BTreeSet::new();
     while slots.len() < brief.width {
         let before = slots.len();
         for queue in &mut queues {
-            let fresh = queue.find(|slot| !taken.contains(slot));
-            if let Some(slot) = fresh.filter(|_| slots.len() < brief.width) {
-                taken.insert(slot.clone());
-                slots.push(slot);
-            }
+            slots.extend(queue.next());
         }
         if slots.len() == before {
             break;
         }
     }
+    slots.truncate(brief.width);
     Ok(slots)
 }
 
@@ -57,42 +52,43 @@ fn candidates<H: Harness>(
     memory: u32,
     seed: u64,
 ) -> Result<Vec<Slot>> {
-    let table = suggestions(&weakness.signature.mechanism, &brief.surfaces);
-    let mut others: Vec<(Fingerprint, Suggestion)> = Vec::new();
-    for surface in &brief.surfaces {
-        if table.iter().all(|suggested| suggested.surface != surface.id) {
-            let draw = Fingerprint::of(&(seed, brief.round, &weakness.id, &surface.id))?;
-            let suggestion =
-                Suggestion { surface: surface.id.clone(), family: family(&surface.id) };
-            others.push((draw, suggestion));
-        }
-    }
-    others.sort_by_key(|(draw, _)| *draw);
-
-    let recent = |past: &&PastProposal| brief.round.saturating_sub(past.round) <= memory;
-    let spurned: Vec<&PastProposal> = brief
-        .history
-        .iter()
-        .filter(|past| past.verdict == Verdict::Reject)
-        .filter(recent)
-        .collect();
-    let open =
-        |suggestion: &Suggestion| !spurned.iter().any(|past| is_repeat(past, weakness, suggestion));
-    let settled = |suggestion: &Suggestion| {
-        brief
-            .history
-            .iter()
-            .any(|past| past.verdict == Verdict::Promote && touches(past, &suggestion.surface))
+    let open = |suggestion: &Suggestion| {
+        let recent = |past: &PastProposal| brief.round.saturating_sub(past.round) <= memory;
+        let mut rejected = brief.history.iter().filter(|past| past.verdict == Verdict::Reject);
+        !rejected.any(|past| recent(past) && is_repeat(past, weakness, suggestion))
     };
+    let settled = |suggestion: &Suggestion| {
+        let mut promoted = brief.history.iter().filter(|past| past.verdict == Verdict::Promote);
+        promoted.any(|past| touches(past, &suggestion.surface))
+    };
+    let table = suggestions(&weakness.signature.mechanism, &brief.surfaces);
+    let others = shuffled_others(brief, weakness, &table, seed)?.into_iter().filter(open);
     let (late, early): (Vec<_>, Vec<_>) = table.into_iter().filter(open).partition(settled);
-    let others = others.into_iter().map(|(_, suggestion)| suggestion).filter(open);
+    let likely = early.into_iter().chain(late).map(Some);
     let slot = |suggestion: Option<Suggestion>| Slot {
         weakness: weakness.id.clone(),
         mechanism_family: suggestion.as_ref().map(|suggestion| suggestion.family),
         surface: suggestion.map(|suggestion| suggestion.surface),
     };
-    let suggested = early.into_iter().chain(late).map(Some);
-    Ok(suggested.chain([None]).chain(others.map(Some)).map(slot).collect())
+    Ok(likely.chain([None]).chain(others.map(Some)).map(slot).collect())
+}
+
+/// The surfaces that `table` does not name, in an order drawn from `seed`.
+fn shuffled_others<H: Harness>(
+    brief: &Brief<'_, H>,
+    weakness: &Weakness,
+    table: &[Suggestion],
+    seed: u64,
+) -> Result<Vec<Suggestion>> {
+    let mut others: Vec<(Fingerprint, Suggestion)> = Vec::new();
+    for Surface { id, .. } in &brief.surfaces {
+        if table.iter().all(|suggested| suggested.surface != *id) {
+            let draw = Fingerprint::of(&(seed, brief.round, &weakness.id, id))?;
+            others.push((draw, Suggestion { surface: id.clone(), family: family(id) }));
+        }
+    }
+    others.sort_by_key(|(draw, _)| *draw);
+    Ok(others.into_iter().map(|(_, suggestion)| suggestion).collect())
 }
 
 /// Whether an edit of `suggestion` against `weakness` would repeat `past`: the same surface, and the same weakness or the

@@ -272,3 +272,11 @@ fn nothing_of_an_expected_value_is_quoted() {
     assert!(!serde_json::to_string(&found).unwrap().contains("48213"));
     assert!(matches!(failed("a", 0, &evidence).outcome, Outcome::Scored { .. }));
 }
+
+#[test]
+fn a_trial_given_twice_counts_once() {
+    let script = Script::always(good_answer().to_string());
+    let found =
+        mine(&miner(), &script, vec![failed("a", 0, MISSING), failed("a", 0, MISSING)]).unwrap();
+    assert_eq!((script.asked().len(), found[0].trials), (1, 1));
+}

@@ -181,6 +181,25 @@ fn slots_that_come_to_the_same_edit_count_once() {
 }
 
 #[test]
+fn one_triple_of_weakness_surface_and_mechanism_counts_once() {
+    let case = Case::new(&["no_artifact"]);
+    let counter = AtomicUsize::new(0);
+    let script = Script::new(move |request| {
+        let id = &material(request)["slot"]["weakness"];
+        let value = format!("Wording {}.", counter.fetch_add(1, Ordering::SeqCst));
+        Ok(Completion::text(replacing(id, "/prompts/memory", &json!(value)).to_string()))
+    });
+    assert_eq!(case.propose(&script).unwrap().len(), 1);
+}
+
+#[test]
+fn a_name_that_the_harness_held_before_is_not_held_against_an_edit() {
+    let mut case = one_slot();
+    case.incumbent.prompts.memory = "About task-0000.".into();
+    assert_eq!(case.propose(&Script::by_slot(obliging)).unwrap().len(), 1);
+}
+
+#[test]
 fn a_rejected_edit_is_not_proposed_again_until_the_harness_has_changed() {
     let mut case = one_slot();
     let id = json!(case.weaknesses[0].id);
@@ -270,4 +289,7 @@ fn concurrency_changes_neither_questions_nor_answers() {
     let serial = case.propose_with(&LlmProposer::new().with_concurrency(1), &one).unwrap();
     assert_eq!(case.propose_with(&LlmProposer::new().with_concurrency(16), &many).unwrap(), serial);
     assert_eq!(one.asked(), many.asked());
+    let seeds: std::collections::BTreeSet<_> =
+        one.asked().iter().map(|request| request.seed).collect();
+    assert_eq!(seeds.len(), 4, "each question draws for itself");
 }

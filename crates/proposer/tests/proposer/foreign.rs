@@ -17,8 +17,14 @@ struct Knobs {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 enum Turn {
-    Knob { to: i32, because: Option<String> },
-    Note { text: String },
+    Knob {
+        to: i32,
+        #[serde(default)]
+        fine: u32,
+    },
+    Note {
+        text: String,
+    },
 }
 
 impl Harness for Knobs {
@@ -77,7 +83,7 @@ fn its_own_surfaces_and_edits_are_used() {
         let edit = match surface {
             // A constrained decoder writes null for what is left out.
             "knob" => {
-                json!({ "Knob": { "to": data["weaknesses"][0]["tasks"].as_array().unwrap().len() + 4, "because": null } })
+                json!({ "Knob": { "to": data["weaknesses"][0]["tasks"].as_array().unwrap().len() + 4, "fine": null } })
             }
             _ => json!({ "Note": { "text": data["slot"]["weakness"] } }),
         };

@@ -82,6 +82,16 @@ fn the_same_mechanism_is_passed_over_against_another_weakness_too() {
     assert_ne!(surfaces(&case)[0], GUARD);
 }
 
+#[test]
+fn each_weakness_leaves_one_slot_to_the_model_after_its_likely_surfaces() {
+    let mut case = Case::new(&["identical_retry"]);
+    case.width = 100;
+    let slots = slots(&case);
+    let free: Vec<usize> = (0..slots.len()).filter(|at| slots[*at].surface.is_none()).collect();
+    assert_eq!(free, [4]);
+    assert_eq!(slots.len(), case.brief().surfaces.len() + 1);
+}
+
 fn mechanisms() -> impl Strategy<Value = Vec<&'static str>> {
     let words = [
         "no_artifact",
