@@ -55,26 +55,34 @@ fn objection(line: &str) -> Option<Objection> {
         return Some(raised("", rest, true));
     }
     let rest = line.strip_prefix("FAIL ").or_else(|| line.strip_prefix("FAIL: "))?;
-    let (check, reason) = rest.split_once(':').unwrap_or((rest, ""));
+    let (check, reason) = rest.split_once(": ").unwrap_or((rest, ""));
     Some(raised(check, reason, false))
 }
 
+/// The verdict is what stands before the first colon; what follows is often a quotation of some program's own words, and
+/// has a say only where the verdict itself says nothing that is known.
 fn of_objection(objection: &Objection) -> Cause {
     let Objection { check, reason, from_pytest } = objection;
+    let verdict = if *from_pytest { reason } else { reason.split(": ").next().unwrap_or(reason) };
+    let fallback = if *from_pytest { Cause::WrongContent } else { Cause::BehaviourWrong };
+    of_words(check, verdict).or_else(|| of_words(check, reason)).unwrap_or(fallback)
+}
+
+fn of_words(check: &str, reason: &str) -> Option<Cause> {
     if tells_missing_dependency(reason) {
-        Cause::MissingDependency
+        Some(Cause::MissingDependency)
     } else if tells_altered_input(check, reason) {
-        Cause::InputAltered
+        Some(Cause::InputAltered)
     } else if has_any(reason, &["must not", "should not"]) {
-        Cause::BehaviourWrong
+        Some(Cause::BehaviourWrong)
     } else if tells_missing_file(reason) || (reason.is_empty() && has_any(check, &["exist"])) {
-        Cause::MissingArtifact
-    } else if tells_behaviour(reason) {
-        Cause::BehaviourWrong
-    } else if tells_content(reason) || *from_pytest {
-        Cause::WrongContent
+        Some(Cause::MissingArtifact)
+    } else if tells_behaviour(check, reason) {
+        Some(Cause::BehaviourWrong)
+    } else if tells_content(reason) {
+        Some(Cause::WrongContent)
     } else {
-        Cause::BehaviourWrong
+        None
     }
 }
 
@@ -116,7 +124,9 @@ fn tells_missing_file(reason: &str) -> bool {
     ];
     // "key not found in the report" speaks of content.
     let of_content = has_any(reason, &["not found in ", "missing from ", "missing in "]);
-    (has_any(reason, &absent) && names_a_file(reason) && !of_content) || has_any(reason, &gone)
+    reason.ends_with(" is missing")
+        || (has_any(reason, &absent) && names_a_file(reason) && !of_content)
+        || has_any(reason, &gone)
 }
 
 fn names_a_file(reason: &str) -> bool {
@@ -135,7 +145,11 @@ fn looks_like_a_path(word: &str) -> bool {
     extension || (word.contains('/') && word.len() > 1)
 }
 
-fn tells_behaviour(reason: &str) -> bool {
+fn tells_behaviour(check: &str, reason: &str) -> bool {
+    if has_any(check, &["status", "stdout", "stderr", "exit_code"]) || reason.starts_with("status ")
+    {
+        return true;
+    }
     let of_a_run = [
         "exit status",
         "exit code",
@@ -224,6 +238,13 @@ fn without_answer(line: &str) -> String {
     };
     let ends = ["(", ":", "\"", "'", "`", "[", " expected", " seen", " got", " ==", " !=", ","];
     let end = ends.iter().filter_map(|mark| reason.find(mark)).min().unwrap_or(reason.len());
-    let reason = reason[..end].trim();
-    if reason.is_empty() { head.trim().to_owned() } else { format!("{} {reason}", head.trim()) }
+    let words = reason[..end].split_whitespace().take_while(|word| !is_a_value(word));
+    let reason = words.collect::<Vec<_>>().join(" ");
+    let head = head.trim().trim_end_matches(':');
+    if reason.is_empty() { head.to_owned() } else { format!("{head}: {reason}") }
+}
+
+/// Whether a word could be part of an answer: it holds a digit and is no path.
+fn is_a_value(word: &str) -> bool {
+    word.contains(|character: char| character.is_ascii_digit()) && !word.contains(['/', '.'])
 }

@@ -28,6 +28,14 @@ fn script_verifiers_are_understood() {
             Cause::WrongContent,
         ),
         ("FAIL tool: bash: jq: command not found", Cause::MissingDependency),
+        ("FAIL text:a.txt: outbox/a.txt is missing", Cause::MissingArtifact),
+        ("FAIL text:a.txt: bytes should start with ' C a f 303'", Cause::WrongContent),
+        ("FAIL index: INDEX is missing", Cause::MissingArtifact),
+        ("FAIL bad_status: status 1 expected, 0 seen", Cause::BehaviourWrong),
+        ("FAIL good_stdout: 'done: 5 ok|' expected, '' seen", Cause::BehaviourWrong),
+        // What a program said is quoted, and is not the verdict.
+        ("FAIL word: status 2 expected, 0 seen: gzip: l.2: No such file", Cause::BehaviourWrong),
+        ("FAIL none: status 0 expected, 127 seen: x: command not found", Cause::BehaviourWrong),
     ];
     for (line, expected) in table {
         assert_eq!(cause(&["PASS one", line], &Finish::Done), expected, "{line}");
@@ -100,6 +108,9 @@ fn no_answer_is_quoted() {
         "FAIL records: records.tsv differs (< expected, > seen): 3c3 < secret --- > b",
         "FAILED t.py::test_x - AssertionError: expected 42",
         "FAIL server: kvd.py is missing",
+        "FAIL mode:share/in: share/in should have mode 755, has 777",
+        "FAIL subject: expected 'Back out gloss', seen 'Higher stack'",
+        "FAIL runs: 55 runs expected, 52 seen",
     ]
     .map(str::to_owned);
     let quoted = objections_without_answers(&evidence);
@@ -107,8 +118,11 @@ fn no_answer_is_quoted() {
         quoted,
         [
             "FAIL records: records.tsv differs",
-            "FAILED t.py::test_x AssertionError",
-            "FAIL server: kvd.py is missing"
+            "FAILED t.py::test_x: AssertionError",
+            "FAIL server: kvd.py is missing",
+            "FAIL mode:share/in: share/in should have mode",
+            "FAIL subject",
+            "FAIL runs",
         ]
     );
 }

@@ -44,7 +44,7 @@ fn whimsical(salt: u64) -> Script {
             "status": Status::ALL[pick(Status::ALL.len(), 3)].as_str(),
             "mechanism": Mechanism::ALL[pick(Mechanism::ALL.len(), 9)].as_str(),
             "steps": [pick(6, 17), 2, 40],
-            "description": "Something.",
+            "description": format!("Something {}.", whim % 1000),
             "addressability": pick(11, 23) as f64 / 10.0,
         });
         Ok(Completion::text(match pick(6, 40) {
