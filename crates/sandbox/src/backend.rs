@@ -38,7 +38,7 @@ impl Local {
             cause: std::io::Error::other(error.report()),
         };
         let spawner = Spawner::start().map_err(refuse)?;
-        let mut local = Self {
+        let local = Self {
             spawner: Arc::new(spawner),
             isolation,
             confinement,
@@ -47,7 +47,7 @@ impl Local {
             public_network: false,
         };
         let plan = local.plan(&Environment::default()).map_err(refuse)?;
-        local.isolation.residual.extend(local.spawner.probe(&plan, PROBE_PATIENCE)?);
+        local.spawner.probe(&plan, PROBE_PATIENCE)?;
         Ok(local)
     }
 
@@ -84,6 +84,7 @@ impl Local {
             workdir: environment.workdir.as_str().to_owned(),
             disk_bytes: environment.limits.disk_bytes.unwrap_or(DISK_BYTES),
             processes: environment.limits.processes.map_or(PROCESSES, u64::from),
+            memory_bytes: environment.limits.memory_bytes,
             network,
             state: self.state.display().to_string(),
             show: self.show.clone(),
@@ -137,8 +138,8 @@ impl NamespaceSandbox {
             backend: "namespace".to_owned(),
             level: IsolationLevel::User,
             residual: [
-                "Memory and processor time are not limited by the kernel; storage, processes and open \
-                 files are.",
+                "Memory is watched, not bounded: a command may overdraw for a moment before it is \
+                 killed. Processor time is not limited; storage, processes and open files are.",
                 "The kernel is shared: a flaw in it is not stopped.",
                 "The host's system directories can be read, so installed programs and their versions \
                  are visible; the environment's image is not used.",
@@ -196,7 +197,7 @@ impl LandlockSandbox {
                  times of that user's files can be changed, and the existence of paths be found out, \
                  though no file's content be read or written; its processes' priorities can be lowered.",
                 "Where the engine is not root, the number of processes is not limited; storage is limited \
-                 per file only, memory and processor time not at all.",
+                 per file only, memory is watched, processor time not limited.",
                 "No sockets but pairs, so no server inside can be reached, not even over loopback.",
                 "The kernel is shared: a flaw in it is not stopped.",
             ]

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) disk_bytes: u64,
     /// Processes and threads at once.
     pub(crate) processes: u64,
+    /// Bytes of memory of all processes together.
+    pub(crate) memory_bytes: Option<u64>,
     /// Whether the host's network is shared.
     pub(crate) network: bool,
     /// Where private directories are made.
@@ -81,7 +83,7 @@ pub(crate) enum Reply {
     Started,
     /// The session is ready; `root` is where its private directory lies, empty when it has a root
     /// of its own.
-    Opened { root: String, notes: Vec<String> },
+    Opened { root: String },
     /// The session could not be opened.
     Failed { doing: String, errno: i32 },
     /// A command ended.
@@ -105,6 +107,8 @@ pub(crate) enum Reply {
 pub(crate) enum Status {
     Code(i32),
     Signal(i32),
+    /// Killed because the session used more memory than it may.
+    OutOfMemory,
 }
 
 /// A longer message travels in a memory file, for which the packet has room in any case.

@@ -53,15 +53,19 @@ impl Link {
     }
 
     /// Waits until the session is open; returns its private directory, empty when it has its own root.
-    pub(crate) async fn opened(&self) -> Result<(String, Vec<String>)> {
+    pub(crate) async fn opened(&self) -> Result<String> {
+        // The spawner and the session speak independently: either may be heard first.
+        let (mut started, mut opened) = (false, None);
         loop {
+            if let Some(root) = opened.take_if(|_| started) {
+                return Ok(root);
+            }
             match self.receive().await {
                 Ok(Some((Numbered { body: Reply::Started, .. }, mut fds))) => {
                     *lock(&self.process) = fds.pop();
+                    started = true;
                 }
-                Ok(Some((Numbered { body: Reply::Opened { root, notes }, .. }, _))) => {
-                    return Ok((root, notes));
-                }
+                Ok(Some((Numbered { body: Reply::Opened { root }, .. }, _))) => opened = Some(root),
                 Ok(Some((Numbered { body: Reply::Failed { doing, errno }, .. }, _))) => {
                     let cause = io::Error::from_raw_os_error(errno);
                     return Err(broken(&format!("opening a session: {doing}"), cause));

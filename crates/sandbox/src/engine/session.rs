@@ -46,7 +46,7 @@ impl LocalSession {
         let opening = async {
             let link = Link::new(spawner.request(plan).await?)?;
             // Dropped half-way, the socket closes, and what was started ends.
-            let (root, _) = link.opened().await?;
+            let root = link.opened().await?;
             Ok((Arc::new(link), root))
         };
         let patience = environment.limits.setup_timeout;
@@ -178,6 +178,7 @@ impl Session for LocalSession {
         };
         let (exit, complaint) = match ended {
             Reply::Exited { .. } if timed_out => (Exit::TimedOut, None),
+            Reply::Exited { status: Status::OutOfMemory } => (Exit::OutOfMemory, None),
             Reply::Exited { status: Status::Code(code) } => (Exit::Code(code), None),
             Reply::Exited { status: Status::Signal(signal) } => (Exit::Signal(signal), None),
             Reply::NotStarted { code, message } => (Exit::Code(code), Some(message)),

@@ -46,7 +46,7 @@ pub(super) fn session(
     let place = Place::open(directory, false, plan)?;
     restrict(directory, &plan.show)?;
     filter.apply(Confinement::Landlock, plan.network)?;
-    let outcome = serve::run(socket, place, Vec::new(), Some(plan.disk_bytes));
+    let outcome = serve::run(socket, place, plan, Some(plan.disk_bytes));
     private::end_processes();
     outcome
 }

@@ -11,6 +11,7 @@ mod files;
 mod filter;
 mod identity;
 mod landlock;
+mod memory;
 mod mounts;
 mod namespace;
 mod place;

@@ -36,11 +36,7 @@ const ETC: &[(&str, &str)] = &[
 ];
 
 /// Builds the root and moves the calling process, alone in its mount namespace, into it.
-pub(super) fn enter_private_root(
-    plan: &Plan,
-    template: &Template,
-    notes: &mut Vec<String>,
-) -> Result<(), Failure> {
+pub(super) fn enter_private_root(plan: &Plan, template: &Template) -> Result<(), Failure> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .doing("making the mounts private")?;
     // Taken before the root is attached, which may hide them.
@@ -57,9 +53,7 @@ pub(super) fn enter_private_root(
     }
     accounts(plan, root.as_fd())?;
     devices(root.as_fd())?;
-    if let Err(failure) = processes(root.as_fd()) {
-        notes.push(format!("/proc cannot be mounted here ({failure:?}): the session has none"));
-    }
+    processes(root.as_fd())?;
     for (name, mode) in [("tmp", 0o1777), ("root", 0o700), ("home", 0o755), ("var/tmp", 0o1777)] {
         directory(root.as_fd(), name, mode)?;
     }
@@ -171,7 +165,8 @@ fn devices(root: BorrowedFd<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refused by the kernel where parts of the host's own /proc are masked, as in most containers.
+/// Refused by the kernel where parts of the host's own /proc are masked, as in most containers. There is
+/// no way around it: without /proc a command's tree could not be found, nor killed.
 fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
     directory(root, "proc", 0o555)?;
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID

@@ -33,8 +33,7 @@ pub(super) fn session(
     if !plan.network {
         loopback()?;
     }
-    let mut notes = Vec::new();
-    mounts::enter_private_root(plan, &materials.template, &mut notes)?;
+    mounts::enter_private_root(plan, &materials.template)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
     let place = Place::open(Path::new("/"), true, plan)?;
@@ -42,7 +41,7 @@ pub(super) fn session(
     confine::drop_capabilities()?;
     landlock::scope()?;
     materials.filter.apply(Confinement::Namespace, plan.network)?;
-    serve::run(socket, place, notes, None)
+    serve::run(socket, place, plan, None)
 }
 
 fn wait_for_ids(mapped: &OwnedFd) -> Result<(), Failure> {

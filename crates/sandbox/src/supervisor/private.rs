@@ -78,7 +78,7 @@ pub(super) fn session(socket: &OwnedFd, plan: &Plan, directory: &Path) -> Result
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")?;
     let place = Place::open(directory, false, plan)?;
-    let outcome = serve::run(socket, place, Vec::new(), None);
+    let outcome = serve::run(socket, place, plan, None);
     end_processes();
     outcome
 }

@@ -9,11 +9,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait};
 
 use super::failure::{Doing as _, Failure};
+use super::memory::{self, Watch};
 use super::place::Place;
 use super::spawner::numbered;
 use super::{command, files, stamp, tree};
 use crate::sys;
-use crate::wire::{self, Numbered, Reply, Request, Status};
+use crate::wire::{self, Numbered, Plan, Reply, Request, Status};
 
 /// While killed processes are awaited, they are looked for at this interval too.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -24,6 +25,14 @@ struct Running {
     ended: Option<Status>,
     /// Killed with the command, and not yet known to be gone.
     dying: HashSet<i32>,
+    out_of_memory: bool,
+}
+
+impl Running {
+    fn kill(&mut self, pid: i32) {
+        self.dying.extend(tree::kill_tree(pid));
+        self.dying.remove(&pid);
+    }
 }
 
 struct Server<'a> {
@@ -31,19 +40,21 @@ struct Server<'a> {
     place: Place,
     running: HashMap<i32, Running>,
     file_bytes: Option<u64>,
+    memory: Option<Watch>,
 }
 
 /// Tells the engine that the session is open and serves it until it is gone.
 pub(super) fn run(
     socket: &OwnedFd,
     place: Place,
-    notes: Vec<String>,
+    plan: &Plan,
     file_bytes: Option<u64>,
 ) -> Result<(), Failure> {
     let children = sys::child_signals().doing("watching child processes")?;
-    let opened = Reply::Opened { root: place.private_root(), notes };
+    let opened = Reply::Opened { root: place.private_root() };
     wire::send(socket.as_fd(), &numbered(opened), &[], true).doing("answering the engine")?;
-    let mut server = Server { socket, place, running: HashMap::new(), file_bytes };
+    let memory = plan.memory_bytes.map(Watch::new);
+    let mut server = Server { socket, place, running: HashMap::new(), file_bytes, memory };
     // Any error here means that the engine is gone or the socket is broken: the session ends.
     let _ = server.serve(&children);
     Ok(())
@@ -54,8 +65,7 @@ impl Server<'_> {
         loop {
             let mut polled =
                 [PollFd::new(self.socket, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
-            let waiting = self.running.values().any(|running| !running.dying.is_empty());
-            match poll(&mut polled, waiting.then_some(&LOOK)) {
+            match poll(&mut polled, self.patience().as_ref()) {
                 Err(Errno::INTR) => continue,
                 other => other?,
             };
@@ -63,11 +73,33 @@ impl Server<'_> {
             if died {
                 drain(children);
             }
+            self.watch_memory();
             self.reap()?;
             self.report()?;
             if asked && !self.answer()? {
                 return Ok(());
             }
+        }
+    }
+
+    /// How long to wait for news at most.
+    fn patience(&self) -> Option<Timespec> {
+        if self.running.values().any(|running| !running.dying.is_empty()) {
+            return Some(LOOK);
+        }
+        self.memory.as_ref().and_then(|_| memory::INTERVAL.try_into().ok())
+    }
+
+    /// Kills the command with the largest process, or a daemon that is it, if the session uses too much.
+    fn watch_memory(&mut self) {
+        let Some(line) = self.memory.as_mut().and_then(Watch::overdrawn) else { return };
+        let command = line.iter().find(|pid| self.running.contains_key(pid));
+        match command.and_then(|pid| Some((*pid, self.running.get_mut(pid)?))) {
+            Some((pid, running)) => {
+                running.out_of_memory = true;
+                running.kill(pid);
+            }
+            None => line.first().into_iter().for_each(|daemon| drop(tree::kill_tree(*daemon))),
         }
     }
 
@@ -78,7 +110,8 @@ impl Server<'_> {
         let (reply, fd) = match body {
             Request::Exec(exec) => match command::start(&self.place, &exec, fds, self.file_bytes) {
                 Ok(pid) => {
-                    let running = Running { id, ended: None, dying: HashSet::new() };
+                    let running =
+                        Running { id, ended: None, dying: HashSet::new(), out_of_memory: false };
                     self.running.insert(pid, running);
                     return Ok(true);
                 }
@@ -104,8 +137,7 @@ impl Server<'_> {
     fn kill(&mut self, id: u64) {
         let running = self.running.iter_mut().find(|(_, running)| running.id == id);
         if let Some((pid, running)) = running {
-            running.dying = tree::kill_tree(*pid);
-            running.dying.remove(pid);
+            running.kill(*pid);
         }
     }
 
@@ -142,8 +174,9 @@ impl Server<'_> {
             |_: &i32, running: &mut Running| running.ended.is_some() && running.dying.is_empty();
         let done: Vec<Running> =
             self.running.extract_if(done).map(|(_, running)| running).collect();
-        for Running { id, ended, .. } in done {
+        for Running { id, ended, out_of_memory, .. } in done {
             let Some(status) = ended else { continue };
+            let status = if out_of_memory { Status::OutOfMemory } else { status };
             let reply = Numbered { id, body: Reply::Exited { status } };
             wire::send(self.socket.as_fd(), &reply, &[], true)?;
         }

@@ -71,26 +71,23 @@ fn descendants(known: &HashSet<i32>) -> HashSet<i32> {
     let parents = parents();
     let mut found = HashSet::new();
     for pid in parents.keys() {
-        let mut line = Vec::new();
-        let mut at = *pid;
-        while !known.contains(&at) {
-            line.push(at);
-            match parents.get(&at) {
-                // Longer than the table: the table changed while it was read.
-                Some(parent) if line.len() <= parents.len() => at = *parent,
-                _ => {
-                    line.clear();
-                    break;
-                }
-            }
+        let line = ancestry(*pid, &parents);
+        if let Some(below) = line.iter().position(|pid| known.contains(pid)) {
+            found.extend(line.into_iter().take(below));
         }
-        found.extend(line);
     }
     found
 }
 
+/// `pid`, its parent, and so on as far as `parents` knows.
+pub(super) fn ancestry(pid: i32, parents: &HashMap<i32, i32>) -> Vec<i32> {
+    let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+    // Longer than the table: the table changed while it was read.
+    line.take(parents.len()).collect()
+}
+
 /// The parent of every process that can be seen.
-fn parents() -> HashMap<i32, i32> {
+pub(super) fn parents() -> HashMap<i32, i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
     entries
         .flatten()

@@ -23,6 +23,7 @@ laws!(
     closing_leaves_nothing,
     dropped_opens_leave_nothing,
     the_engine_may_be_killed,
+    overdrawn_memory_is_told_apart,
 );
 
 /// Every way in which a process may try to slip away, each ending in `sleep MARKER`.
@@ -196,6 +197,17 @@ async fn dropped_opens_leave_nothing(sandbox: &Arc<dyn Sandbox>) {
     }
     let session = open(sandbox).await;
     assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+}
+
+async fn overdrawn_memory_is_told_apart(sandbox: &Arc<dyn Sandbox>) {
+    let mut environment = harness_core::Environment::default();
+    environment.limits.memory_bytes = Some(64 << 20);
+    let session = sandbox.open(&environment).await.unwrap();
+    let greedy = "my @a; for (1..150) { push @a, 'x' x 1_000_000; select(undef, undef, undef, 0.005) } sleep 20";
+    let script = format!("echo begun; perl -e '{greedy}'; echo survived");
+    let (greedy, modest) = tokio::join!(run(&*session, &script), run(&*session, "sleep 2; exit 3"));
+    assert_eq!((greedy.exit, greedy.stdout.text().as_str()), (Exit::OutOfMemory, "begun\n"));
+    assert_eq!(modest.exit, Exit::Code(3));
 }
 
 /// Starts this test binary again as an engine of its own, kills it, and looks for survivors.
