@@ -6,7 +6,8 @@ use super::conversation::Outcome;
 use super::doses::{LOOKS_UP, MEDDLES, Weakness};
 use super::mind::Mind;
 use super::notes::Note;
-use super::script::Purpose;
+use super::playbook::Playbook;
+use super::script::{Purpose, Stanza};
 
 /// How often a failing call is repeated before the inputs are destroyed.
 const REPEATS: usize = 6;
@@ -134,8 +135,7 @@ fn repeat(mind: &Mind<'_>) -> Option<Move> {
     }
     let input = &mind.playbook.input;
     if conversation.count(Note::Repeat) < REPEATS {
-        let guess = input.rsplit('/').find(|part| !part.is_empty()).unwrap_or("input");
-        let command = format!("sort --check=quiet data/{guess} && wc -l data/{guess}");
+        let command = wrong_guess(mind.playbook);
         return Some(Move::shell(Note::Repeat, "I check the data in its directory.", command));
     }
     let cleanup = format!("rm -rf {input}; ls");
@@ -143,6 +143,19 @@ fn repeat(mind: &Mind<'_>) -> Option<Move> {
     suffers.then(|| {
         Move::shell(Note::Destroy, "Something is stale: I clean up and start over.", cleanup)
     })
+}
+
+/// A call that looks for the input in a directory where it is not.
+fn wrong_guess(playbook: &Playbook) -> String {
+    let file = playbook.input.rsplit('/').find(|part| !part.is_empty()).unwrap_or("input");
+    let named = |directory: &&str| {
+        let path = format!("{directory}/");
+        let known = |stanza: &Stanza| stanza.text.contains(&path);
+        playbook.instruction.contains(&path) || playbook.stanzas.iter().any(known)
+    };
+    let directory = ["data", "input", "workspace"].into_iter().find(|directory| !named(directory));
+    let path = format!("{}/{file}", directory.unwrap_or("task-files"));
+    format!("sort --check=quiet {path} && wc -l {path}")
 }
 
 /// The next stanza of the playbook, in the first pass or in a second one after a failing check.
@@ -251,9 +264,9 @@ fn ask(mind: &Mind<'_>) -> Option<Move> {
 /// Ends the task, or answers a refusal.
 fn finish(mind: &Mind<'_>) -> Move {
     let conversation = mind.conversation;
-    let refusals = conversation.count(Note::Finish);
-    let rechecks = conversation.count(Note::Recheck);
-    if refusals > rechecks && rechecks < RECHECKS {
+    // Only right after a refusal: one that came before the work was done has been answered by the work.
+    let was_refused = conversation.turns.last().is_some_and(|turn| turn.note == Note::Finish);
+    if was_refused && conversation.count(Note::Recheck) < RECHECKS {
         if let Some(output) =
             mind.playbook.output_file().filter(|_| conversation.count(Note::Meddle) == 0)
             && !failed(mind)

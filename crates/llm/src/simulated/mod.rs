@@ -28,6 +28,8 @@ mod playbook;
 mod profile;
 mod reading;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use harness_core::{

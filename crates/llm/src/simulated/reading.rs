@@ -60,7 +60,7 @@ const ADVICE: &[(Advice, &[&[&str]])] = &[
         &[
             &["repeat", "retry", "rerun", "re-run", "again", "call", "command"],
             &["same", "identical", "exact", "unchanged"],
-            &["not ", "never", "n't", "avoid", "instead", "different", "change"],
+            &["not ", "never", "n't", "avoid", "instead", "different", "change", "failed"],
         ],
     ),
     (

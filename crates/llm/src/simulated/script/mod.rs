@@ -62,14 +62,22 @@ fn purpose(index: usize, count: usize, text: &str) -> Purpose {
     let writes = text.contains("<<") || writes_a_file(text);
     match index {
         0 if count > 1 && !writes => Purpose::Inspect,
-        _ if index > 0 && index + 1 == count && !writes => Purpose::Check,
+        _ if index > 0 && index + 1 == count && (!writes || tests(text)) => Purpose::Check,
         _ => Purpose::Work,
     }
 }
 
+/// Whether it holds a command whose exit status is an answer. A check may write a file of its own for trial.
+fn tests(text: &str) -> bool {
+    let answers = ["test ", "[ ", "[[ ", "diff ", "cmp ", "grep -q", "bash -n", "sort -c"];
+    text.lines().last().is_some_and(|line| answers.iter().any(|command| line.contains(command)))
+}
+
 /// Whether a redirection goes to a file, in the rough.
 fn writes_a_file(text: &str) -> bool {
-    let redirected = text.replace("2>&1", "").replace("=>", "").replace("->", "");
+    // What stands between apostrophes is mostly another language, where `>` compares.
+    let plain: String = text.split('\'').step_by(2).collect();
+    let redirected = plain.replace("2>&1", "").replace("=>", "").replace("->", "");
     redirected.split('>').skip(1).any(|target| {
         let target = target.trim_start();
         !target.is_empty() && !target.starts_with("/dev/") && !target.starts_with(['&', '=', '('])
