@@ -6,8 +6,13 @@
     reason = "each test binary uses its own part; clippy knows only functions marked as tests"
 )]
 
+pub(crate) mod lying_harness;
 pub(crate) mod process_sandbox;
+pub(crate) mod scene_llm;
+pub(crate) mod stage_liars;
+pub(crate) mod stored_journal;
 
+use futures::future::BoxFuture;
 use harness_core::testing::{Law, LawResult, Unkept};
 
 /// A law of the table by its name.
@@ -21,4 +26,18 @@ pub(crate) fn assert_caught(name: &str, result: &LawResult) {
         matches!(result, Err(Unkept::Broken(_))),
         "the liar of {name} was not caught: {result:?}"
     );
+}
+
+/// What a law does, handed to whoever builds the liar for it.
+pub(crate) type Check<T> = for<'a> fn(&'a T) -> BoxFuture<'a, LawResult>;
+
+/// Tells `lie` the name of every law in turn, with the law; it must come back broken. So a law without a liar fails, because a
+/// liar that knows no such lie is truthful.
+pub(crate) fn caught_by_every_liar<T: ?Sized>(
+    laws: &[Law<T>],
+    lie: impl Fn(&'static str, Check<T>) -> LawResult,
+) {
+    for law in laws {
+        assert_caught(law.name, &lie(law.name, law.check));
+    }
 }

@@ -40,6 +40,13 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either};
 
 pub use self::fixture::Fixture;
+pub use self::harness::{HarnessSeat, Inverse, RunSeat};
+pub use self::journal::{Damage, JournalPlace};
+pub use self::llm::{LlmPlace, LlmSeat, Scene};
+pub use self::miner::MinerSeat;
+pub use self::proposer::{ProposerSeat, sample_weaknesses};
+pub use self::validator::ValidatorSeat;
+pub use self::verifier::{Act, VerifierSeat, act};
 
 use crate::error::{Error, Result};
 
