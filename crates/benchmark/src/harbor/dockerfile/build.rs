@@ -1,0 +1,402 @@
+//! Walks a Dockerfile's instructions and gathers what a session needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use harness_core::{SandboxPath, Upload};
+
+use super::copy::{self, Arguments};
+use super::parse::{Document, Instruction, parse};
+use super::run::{Run, SHELL, quote, seen_from};
+use super::{packages, stand_in, words};
+use crate::harbor::tree::{Entry, Tree};
+use crate::obstacle::{Step, unavailable, wrong};
+
+/// What `PATH` holds in the images that can be stood in for.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where an image without `WORKDIR` works: no session can work in `/` itself.
+const WORKDIR: &str = "/app";
+/// Directories of the host that stand in, read-only.
+const SYSTEM: [&str; 10] =
+    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "proc", "sys", "dev"];
+
+/// What a Dockerfile comes to without Docker.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) image: String,
+    /// Programs that the host must have to stand in for the image.
+    pub(crate) requires: &'static [&'static str],
+    pub(crate) workdir: SandboxPath,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) files: Vec<Upload>,
+    steps: Vec<Setup>,
+}
+
+/// Done in the session, in order, once the files are there.
+#[derive(Debug)]
+enum Setup {
+    Directory(SandboxPath),
+    Link { path: SandboxPath, target: String },
+    Run(Run),
+}
+
+impl Built {
+    /// The set-up lines for a session that starts in `workdir` with the variables `env`.
+    pub(crate) fn setup(
+        &self,
+        workdir: &SandboxPath,
+        env: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let shown = |path: &SandboxPath| quote(&seen_from(workdir, path));
+        let lines = self.steps.iter().filter_map(|step| match step {
+            Setup::Directory(path) if path == workdir => None,
+            Setup::Directory(path) => Some(format!("mkdir -p {}", shown(path))),
+            Setup::Link { path, target } => {
+                let (path, target) = (shown(path), quote(target));
+                Some(format!("mkdir -p \"$(dirname {path})\" && ln -sfn {target} {path}"))
+            }
+            Setup::Run(run) => Some(run.line(workdir, env)),
+        });
+        lines.collect()
+    }
+}
+
+/// The state of a build between two instructions.
+#[derive(Debug)]
+pub(crate) struct Build<'a> {
+    file: &'a Path,
+    context: &'a Tree,
+    /// Of the instruction being read.
+    line: usize,
+    /// `ARG`s before `FROM`: an `ARG` of the same name takes its value from there.
+    outer: BTreeMap<String, String>,
+    args: BTreeMap<String, String>,
+    shell: Vec<String>,
+    /// Uploads by path, and whether a `RUN` has followed them.
+    copied: BTreeMap<SandboxPath, bool>,
+    directories: BTreeSet<SandboxPath>,
+    built: Option<Built>,
+}
+
+impl<'a> Build<'a> {
+    /// Reads `text`, the Dockerfile at `file`, whose build context is `context`.
+    pub(crate) fn read(file: &'a Path, text: &str, context: &'a Tree) -> Step<Built> {
+        let mut build = Self {
+            file,
+            context,
+            line: 1,
+            outer: BTreeMap::new(),
+            args: BTreeMap::new(),
+            shell: SHELL.map(str::to_owned).to_vec(),
+            copied: BTreeMap::new(),
+            directories: BTreeSet::new(),
+            built: None,
+        };
+        let instructions = match parse(text) {
+            Ok(instructions) => instructions,
+            Err(why) => return unavailable(format!("environment/Dockerfile {why}")),
+        };
+        for instruction in &instructions {
+            build.line = instruction.line;
+            build.instruction(instruction)?;
+        }
+        let Some(built) = build.built else {
+            return Err(wrong(file, "FROM", "is missing", "name an image first").into());
+        };
+        if built.workdir.as_str() == "/" {
+            return unavailable("its WORKDIR is /, where no session can work: name another one");
+        }
+        Ok(built)
+    }
+
+    fn instruction(&mut self, it: &Instruction) -> Step<()> {
+        match it.keyword.as_str() {
+            "FROM" => self.from(&it.rest),
+            "ARG" => self.arg(&it.rest),
+            _ if self.built.is_none() => {
+                Err(self.wrong(&it.keyword, "stands before FROM", "name an image first"))
+            }
+            "WORKDIR" => self.workdir(&it.rest),
+            "ENV" => self.env(&it.rest),
+            "SHELL" => self.shell(&it.rest),
+            "COPY" | "ADD" => self.copy(it),
+            "RUN" => self.run(it),
+            "USER" if ["root", "0", "root:root", "0:0"].contains(&it.rest.as_str()) => Ok(()),
+            "USER" => self.cannot(format!("works as the user '{}'", it.rest)),
+            "CMD" | "ENTRYPOINT" | "EXPOSE" | "LABEL" | "VOLUME" | "MAINTAINER" | "HEALTHCHECK"
+            | "STOPSIGNAL" => Ok(()),
+            other => self.cannot(format!("has the instruction {other}")),
+        }
+    }
+
+    fn from(&mut self, rest: &str) -> Step<()> {
+        if self.built.is_some() {
+            return self.cannot("has more than one stage");
+        }
+        let words = words::words(rest, &|name| self.outer.get(name).cloned().unwrap_or_default());
+        let image = words.into_iter().find(|word| !word.starts_with("--")).unwrap_or_default();
+        let Some(requires) = stand_in(&image) else {
+            return self.cannot(format!(
+                "starts from the image '{image}', which nothing here can stand in for"
+            ));
+        };
+        let workdir = self.path(WORKDIR)?;
+        self.directories.insert(workdir.clone());
+        let (env, files, steps) = (BTreeMap::new(), Vec::new(), Vec::new());
+        self.built = Some(Built { image, requires, workdir, env, files, steps });
+        Ok(())
+    }
+
+    fn arg(&mut self, rest: &str) -> Step<()> {
+        for word in words::words(rest, &|name| self.variable(name)) {
+            let (name, default) = match word.split_once('=') {
+                Some((name, default)) => (name, Some(default.to_owned())),
+                None => (word.as_str(), None),
+            };
+            let inherited = self.outer.get(name).cloned();
+            if let Some(value) = default.or(inherited) {
+                let scope = if self.built.is_some() { &mut self.args } else { &mut self.outer };
+                scope.insert(name.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    fn env(&mut self, rest: &str) -> Step<()> {
+        let first = rest.split_whitespace().next().unwrap_or_default();
+        let pairs: Vec<(String, String)> = if first.contains('=') {
+            let words = words::words(rest, &|name| self.variable(name));
+            let pair = |word: &str| word.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+            words.iter().filter_map(|word| pair(word)).collect()
+        } else {
+            let value = rest[first.len()..].trim();
+            vec![(first.to_owned(), words::word(value, &|name| self.variable(name)))]
+        };
+        if let Some(built) = &mut self.built {
+            built.env.extend(pairs);
+        }
+        Ok(())
+    }
+
+    fn workdir(&mut self, rest: &str) -> Step<()> {
+        let path = self.path(&words::word(rest, &|name| self.variable(name)))?;
+        if let Some(built) = &mut self.built {
+            built.workdir = path.within(&built.workdir);
+            self.directories.insert(built.workdir.clone());
+            built.steps.push(Setup::Directory(built.workdir.clone()));
+        }
+        Ok(())
+    }
+
+    fn shell(&mut self, rest: &str) -> Step<()> {
+        match serde_json::from_str::<Vec<String>>(rest) {
+            Ok(words) if !words.is_empty() => self.shell = words,
+            _ => {
+                return Err(self.wrong(
+                    "SHELL",
+                    "is no JSON list of words",
+                    r#"write SHELL ["/bin/bash", "-c"]"#,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, it: &Instruction) -> Step<()> {
+        let rest = self.without_options(&it.rest)?;
+        let script = match (it.documents.as_slice(), serde_json::from_str::<Vec<String>>(rest)) {
+            ([], Ok(words)) => words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "),
+            ([], Err(_)) => rest.to_owned(),
+            ([document], _) if is_script(rest) => self.script(document)?,
+            (documents, _) => documents.iter().fold(rest.to_owned(), |script, document| {
+                format!("{script}\n{}{}", document.text, document.name)
+            }),
+        };
+        let feeds_a_shell =
+            is_script(rest) || rest.split_whitespace().next().is_some_and(|it| it.ends_with("sh"));
+        if let Some(why) = packages::obstacle(if feeds_a_shell { &script } else { rest }) {
+            return self.cannot(why);
+        }
+        let exec_form = it.documents.is_empty() && rest.starts_with('[');
+        let shell = if exec_form { SHELL.map(str::to_owned).to_vec() } else { self.shell.clone() };
+        self.copied.values_mut().for_each(|settled| *settled = true);
+        if let Some(built) = &mut self.built {
+            // As in an image build: ENV wins over an ARG of the same name.
+            let env = self.args.clone().into_iter().chain(built.env.clone()).collect();
+            built.steps.push(Setup::Run(Run {
+                script,
+                shell,
+                workdir: built.workdir.clone(),
+                env,
+            }));
+        }
+        Ok(())
+    }
+
+    fn without_options<'r>(&self, mut rest: &'r str) -> Step<&'r str> {
+        while rest.starts_with("--") {
+            let (option, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            let harmless =
+                ["--mount=type=cache", "--mount=type=tmpfs", "--network=", "--security="];
+            if !harmless.iter().any(|known| option.starts_with(known)) {
+                return self.cannot(format!("needs an image build for '{option}'"));
+            }
+            rest = after.trim_start();
+        }
+        Ok(rest)
+    }
+
+    fn script(&self, document: &Document) -> Step<String> {
+        let first = document.text.lines().next().unwrap_or_default();
+        match first.strip_prefix("#!").map(str::trim) {
+            None => Ok(document.text.clone()),
+            Some(shell) if shell.ends_with("sh") => {
+                let words: Vec<&str> =
+                    shell.split_whitespace().chain(["-c", &document.text]).collect();
+                Ok(words.into_iter().map(quote).collect::<Vec<_>>().join(" "))
+            }
+            Some(other) => self.cannot(format!("runs a script with '{other}'")),
+        }
+    }
+
+    fn copy(&mut self, it: &Instruction) -> Step<()> {
+        let words = match serde_json::from_str::<Vec<String>>(&it.rest) {
+            Ok(words) => words,
+            Err(_) => words::words(&it.rest, &|name| self.variable(name)),
+        };
+        let arguments = match Arguments::of(words) {
+            Ok(arguments) => arguments,
+            Err(why) => return self.cannot(why),
+        };
+        if arguments.sources.is_empty() {
+            let problem = "needs a source and a destination";
+            return Err(self.wrong(&it.keyword, problem, "write COPY file directory/"));
+        }
+        if it.keyword == "ADD" {
+            self.check_added(&arguments.sources)?;
+        }
+        let base = self.destination(&arguments)?;
+        let mut documents = it.documents.iter();
+        for source in &arguments.sources {
+            let into = self.is_directory(&arguments, &base);
+            if source.starts_with("<<") {
+                self.document(documents.next(), &base, into, arguments.mode)?;
+                continue;
+            }
+            let placed = copy::place(self.context, source, &base, into)
+                .map_err(|why| self.wrong(&it.keyword, why, "name a file below environment/"))?;
+            for (path, entry) in placed {
+                self.put(path, entry, arguments.mode)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn destination(&self, arguments: &Arguments) -> Step<SandboxPath> {
+        let path = self.path(&arguments.destination)?;
+        Ok(self.built.as_ref().map_or(path.clone(), |built| path.within(&built.workdir)))
+    }
+
+    /// Whether files go *into* the destination, or the only one takes its name.
+    fn is_directory(&self, arguments: &Arguments, base: &SandboxPath) -> bool {
+        let said = &arguments.destination;
+        let by_name = said.ends_with('/')
+            || ["", ".", ".."].contains(&said.rsplit('/').next().unwrap_or(said));
+        let known =
+            ["/", "/tmp", "/root", "/etc", "/opt", "/home", "/srv", "/var", "/mnt", "/media"];
+        let one = arguments.sources.len() == 1
+            && (arguments.sources[0].starts_with("<<")
+                || copy::is_one_file(self.context, &arguments.sources[0]));
+        by_name || !one || known.contains(&base.as_str()) || self.directories.contains(base)
+    }
+
+    fn document(
+        &mut self,
+        document: Option<&Document>,
+        base: &SandboxPath,
+        into: bool,
+        mode: Option<u32>,
+    ) -> Step<()> {
+        let Some(document) = document else { return Ok(()) };
+        let text = match document.expands {
+            true => words::expand(&document.text, &|name| self.variable(name)),
+            false => document.text.clone(),
+        };
+        let path = if into { self.path(&document.name)?.within(base) } else { base.clone() };
+        self.put(path, &Entry::File { mode: 0o644, content: text.into_bytes().into() }, mode)
+    }
+
+    fn put(&mut self, path: SandboxPath, entry: &Entry, mode: Option<u32>) -> Step<()> {
+        let top = path.as_str().trim_start_matches('/').split('/').next().unwrap_or_default();
+        if SYSTEM.contains(&top) {
+            return self.cannot(format!("places {path}, and the host's /{top} is only lent"));
+        }
+        if self.copied.get(&path) == Some(&true) {
+            return self.cannot(format!("copies {path} a second time after a RUN"));
+        }
+        let Some(built) = &mut self.built else { return Ok(()) };
+        let parents =
+            path.as_str().match_indices('/').skip(1).map(|(end, _)| &path.as_str()[..end]);
+        self.directories.extend(parents.filter_map(|parent| SandboxPath::new(parent).ok()));
+        match entry {
+            Entry::Directory => {
+                self.directories.insert(path.clone());
+                built.steps.push(Setup::Directory(path));
+            }
+            Entry::Link { target } => {
+                built.steps.push(Setup::Link { path, target: target.clone() });
+            }
+            Entry::File { mode: found, content } => {
+                self.copied.insert(path.clone(), false);
+                let (mode, content) = (mode.unwrap_or(*found), content.clone());
+                built.files.push(Upload { path, mode, content });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_added(&self, sources: &[String]) -> Step<()> {
+        let archive = [".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"];
+        for source in sources {
+            if source.contains("://") || source.starts_with("git@") {
+                return self.cannot(format!("downloads '{source}'"));
+            }
+            if archive.iter().any(|ending| source.ends_with(ending)) {
+                return self.cannot(format!("unpacks '{source}': COPY it and unpack it with RUN"));
+            }
+        }
+        Ok(())
+    }
+
+    fn variable(&self, name: &str) -> String {
+        let env = self.built.as_ref().and_then(|built| built.env.get(name));
+        let found = env.or_else(|| self.args.get(name)).cloned();
+        found.unwrap_or_else(|| if name == "PATH" { PATH.to_owned() } else { String::new() })
+    }
+
+    fn path(&self, text: &str) -> Step<SandboxPath> {
+        SandboxPath::new(text)
+            .map_err(|error| self.wrong("a path", error.message(), "write it without '..'"))
+    }
+
+    fn wrong(
+        &self,
+        key: &str,
+        problem: impl std::fmt::Display,
+        remedy: &str,
+    ) -> crate::obstacle::Obstacle {
+        wrong(self.file, format!("line {}, {key}", self.line), problem, remedy).into()
+    }
+
+    fn cannot<T>(&self, what: impl std::fmt::Display) -> Step<T> {
+        unavailable(format!(
+            "environment/Dockerfile line {} {what}: that needs images, which come with a container backend",
+            self.line
+        ))
+    }
+}
+
+/// Whether the text is nothing but the opening of a here-document, which then is the script itself.
+fn is_script(rest: &str) -> bool {
+    rest.starts_with("<<") && rest.split_whitespace().count() == 1
+}
