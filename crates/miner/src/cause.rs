@@ -51,6 +51,12 @@ fn objection(line: &str) -> Option<Objection> {
         let (check, reason) = rest.split_once(" - ").unwrap_or((rest, ""));
         return Some(raised(check, reason, true));
     }
+    if let Some(check) = line.strip_prefix("not ok ") {
+        return Some(raised(check, "", false));
+    }
+    if let Some((check, _)) = line.split_once(" FAILED").filter(|(test, _)| test.contains("::")) {
+        return Some(raised(check, "", true));
+    }
     if let Some(rest) = line.strip_prefix("E  ") {
         return Some(raised("", rest, true));
     }
@@ -198,8 +204,12 @@ fn of_loose_line(line: &str) -> Option<Cause> {
     let lower = line.to_lowercase();
     if tells_missing_dependency(&lower) {
         Some(Cause::MissingDependency)
-    } else if has_any(&lower, &["filenotfounderror", "no such file or directory"]) {
+    } else if ["pass", "ok "].iter().any(|praise| lower.starts_with(praise)) {
+        None
+    } else if tells_missing_file(&lower) {
         Some(Cause::MissingArtifact)
+    } else if has_any(&lower, &["expected", "differ", "mismatch", "incorrect"]) {
+        Some(Cause::WrongContent)
     } else if lower.starts_with("traceback (most recent call last)") || line.starts_with("ERROR ") {
         Some(Cause::VerifierError)
     } else {
@@ -224,11 +234,18 @@ fn has_any(text: &str, words: &[&str]) -> bool {
 /// follows it. What was expected is left out, so that no answer of a task travels into an edit.
 pub fn objections_without_answers(evidence: &[String]) -> Vec<String> {
     let lines = evidence.iter().flat_map(|entry| entry.lines()).map(str::trim);
-    lines.filter(|line| is_verdict(line)).map(without_answer).collect()
+    let mut quoted = Vec::new();
+    for line in lines.filter(|line| is_verdict(line)).map(without_answer) {
+        if !quoted.contains(&line) {
+            quoted.push(line);
+        }
+    }
+    quoted
 }
 
-fn is_verdict(line: &str) -> bool {
-    line.starts_with("FAIL ") || line.starts_with("FAIL: ") || line.starts_with("FAILED ")
+/// Whether a line says that a check failed, and which.
+pub(crate) fn is_verdict(line: &str) -> bool {
+    objection(line).is_some() && !line.starts_with("E  ")
 }
 
 fn without_answer(line: &str) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use harness_core::{Finish, Observation, Outcome, Step, StepSource, ToolCall, Trial, visible};
 use serde::Serialize;
 
+use crate::cause::is_verdict;
 use crate::vocabulary::Cause;
 
 /// Bounds on what is shown, in characters and steps. The defaults follow the sizes of the paper's own scaffold.
@@ -12,7 +13,7 @@ use crate::vocabulary::Cause;
 pub struct EvidenceLimits {
     /// Of the task's instruction.
     pub instruction: usize,
-    /// Of the verifier's words in all; their end is kept first, where summaries stand.
+    /// Of the verifier's words in all; lines that name a failed check are kept first, then the last ones.
     pub verifier: usize,
     /// Of what the agent said in a step.
     pub message: usize,
@@ -39,6 +40,9 @@ impl Default for EvidenceLimits {
         }
     }
 }
+
+/// Characters of one line of the verifier's.
+const LONGEST_LINE: usize = 500;
 
 /// The material of one diagnosis request.
 #[derive(Clone, Debug, Serialize)]
@@ -120,20 +124,24 @@ pub(crate) fn verifier_evidence(trial: &Trial) -> &[String] {
     }
 }
 
-/// The last lines that fit: verifiers summarise at the end.
+/// The verifier's lines, each once, in their order. Where not all of them fit, verdicts come before the rest, and of the
+/// rest the last lines before the first: that is where a summary or a traceback stands.
 fn verifier_words(trial: &Trial, limit: usize) -> Vec<String> {
-    let mut left = limit;
-    let mut kept = Vec::new();
-    for line in verifier_evidence(trial).iter().rev() {
-        if left == 0 {
-            break;
-        }
-        let line = visible(line, left.min(2000));
-        left -= line.chars().count().min(left);
-        kept.push(line);
+    let mut seen = BTreeSet::new();
+    let lines = verifier_evidence(trial).iter().flat_map(|entry| entry.lines()).map(str::trim_end);
+    let lines: Vec<String> = lines
+        .filter(|line| !line.is_empty() && seen.insert(*line))
+        .map(|line| visible(line, LONGEST_LINE.min(limit)))
+        .collect();
+    let (verdicts, rest): (Vec<usize>, Vec<usize>) =
+        (0..lines.len()).partition(|at| is_verdict(&lines[*at]));
+    let (mut left, mut kept) = (limit, BTreeSet::new());
+    for at in verdicts.into_iter().chain(rest.into_iter().rev()) {
+        let Some(room) = left.checked_sub(lines[at].chars().count()) else { break };
+        left = room;
+        kept.insert(at);
     }
-    kept.reverse();
-    kept
+    kept.into_iter().map(|at| lines[at].clone()).collect()
 }
 
 /// The agent's own steps: a third of the room for how it began, the rest for how it ended.

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 
 use harness_core::{
-    Brief, Fingerprint, Harness, PastProposal, Proposal, ProposalId, Result, SurfaceId, TaskName,
-    Verdict,
+    Brief, Fingerprint, Harness, PastProposal, Proposal, ProposalId, Result, TaskName, Verdict,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::answer::{Answer, Drafted};
-use crate::slot::is_at_or_below;
 use crate::suggestion::plain;
 
 /// What every edit of a round is checked against.
@@ -88,7 +86,7 @@ impl Ground {
             effect,
             proposal: Proposal {
                 id: ProposalId::new("unnumbered"),
-                surface: declared(&H::surface_of(&draft.edit), brief),
+                surface: H::surface_of(&draft.edit),
                 expected_to_mend: &draft.expected_to_mend & &weakness.tasks,
                 weakness: draft.weakness,
                 mechanism: draft.mechanism,
@@ -144,13 +142,6 @@ fn is_telling(name: &str) -> bool {
 /// The harness as text.
 fn text_of<H: Harness>(harness: &H) -> String {
     serde_json::to_string(harness).unwrap_or_default()
-}
-
-/// The surface of the brief that holds `place`: the longest, should several.
-fn declared<H: Harness>(place: &SurfaceId, brief: &Brief<'_, H>) -> SurfaceId {
-    let ids = brief.surfaces.iter().map(|surface| &surface.id);
-    let holding = ids.filter(|id| is_at_or_below(place.as_str(), id.as_str()));
-    holding.max_by_key(|id| id.as_str().len()).unwrap_or(place).clone()
 }
 
 /// What rejected edits lead to from the present incumbent, where they still apply. A rejection fades once the harness has

@@ -105,6 +105,6 @@ fn touches(past: &PastProposal, surface: &SurfaceId) -> bool {
 }
 
 /// Whether `place` is `surface`, or a JSON pointer into it.
-pub(crate) fn is_at_or_below(place: &str, surface: &str) -> bool {
+fn is_at_or_below(place: &str, surface: &str) -> bool {
     place.strip_prefix(surface).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -197,7 +197,22 @@ fn long_records_are_cut_to_the_limits() {
     );
     let evidence = data["verifier_evidence"].as_array().unwrap();
     assert!(evidence.iter().map(chars).sum::<usize>() <= limits.verifier);
-    assert_eq!(evidence.last().unwrap(), "FAIL r: r.txt is missing");
+    assert!(evidence.contains(&json!("FAIL r: r.txt is missing")));
+}
+
+#[test]
+fn a_verifiers_line_is_shown_once_and_verdicts_first() {
+    // As loaders give it: failures one each, then the end of the output as one text.
+    let end = format!("{}\nPASS a\nFAIL b: b.txt is missing\nbye", "noise\n".repeat(30));
+    let trial = failed("a", 0, &["FAIL b: b.txt is missing", &end]);
+    let script = Script::always(good_answer().to_string());
+    mine(&miner(), &script, vec![trial.clone()]).unwrap();
+    let shown = material(&script.asked()[0])["verifier_evidence"].clone();
+    assert_eq!(shown, json!(["FAIL b: b.txt is missing", "noise", "PASS a", "bye"]));
+    let tight = EvidenceLimits { verifier: 30, ..EvidenceLimits::default() };
+    mine(&miner().with_evidence_limits(tight), &script, vec![trial]).unwrap();
+    let shown = material(&script.asked()[1])["verifier_evidence"].clone();
+    assert_eq!(shown, json!(["FAIL b: b.txt is missing", "bye"]));
 }
 
 #[test]

@@ -86,6 +86,20 @@ fn what_is_no_verdict_counts_only_where_there_is_none() {
 }
 
 #[test]
+fn other_dialects_are_understood_as_far_as_they_go() {
+    let table: [(&[&str], Cause); 5] = [
+        (&["not ok 3 - report exists"], Cause::MissingArtifact),
+        (&["t.py::test_file_exists FAILED [ 50%]"], Cause::MissingArtifact),
+        (&["check failed: report.txt is missing"], Cause::MissingArtifact),
+        (&["check failed: expected 42, found 41"], Cause::WrongContent),
+        (&["PASS as expected", "ok 1 - expected"], Cause::RewardZero),
+    ];
+    for (lines, expected) in table {
+        assert_eq!(cause(lines, &Finish::Done), expected, "{lines:?}");
+    }
+}
+
+#[test]
 fn a_silent_verifier_leaves_the_word_to_the_finish() {
     assert_eq!(cause(&[], &Finish::OutOfTime), Cause::OutOfTime);
     assert_eq!(cause(&["PASS a"], &Finish::OutOfContext), Cause::OutOfSteps);

@@ -229,18 +229,6 @@ fn a_pair_is_one_proposal_and_keeps_its_first_surface() {
 }
 
 #[test]
-fn a_place_inside_a_surface_is_recorded_as_that_surface() {
-    let mut case = one_slot();
-    let id = json!(case.weaknesses[0].id);
-    let first = replacing(&id, "/skills", &fitting("/skills"));
-    let edit = case.propose(&Script::always(first.to_string())).unwrap().remove(0).edit;
-    case.incumbent = case.incumbent.apply(&edit).unwrap();
-    let inside = replacing(&id, "/skills/0/body", &json!("Read it twice."));
-    let proposals = case.propose(&Script::always(inside.to_string())).unwrap();
-    assert_eq!(proposals[0].surface, "/skills".into());
-}
-
-#[test]
 fn what_a_trace_says_stays_inside_the_data_and_grants_nothing() {
     let mut case = one_slot();
     let hostile =
