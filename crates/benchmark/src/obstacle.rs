@@ -27,6 +27,12 @@ pub(crate) fn unavailable<T>(reason: impl Into<String>) -> Step<T> {
     Err(Obstacle::Unavailable(reason.into()))
 }
 
+/// The line of `text` that a parser's complaint is about, from 1.
+pub(crate) fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.get(..span.start));
+    before.map_or(1, |before| before.matches('\n').count() + 1)
+}
+
 /// A file of the user's is wrong: which, where in it, how, and what to do.
 pub(crate) fn wrong(
     file: &Path,

@@ -8,7 +8,7 @@ use harness_core::Result;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::obstacle::wrong;
+use crate::obstacle::{line_of, wrong};
 
 /// The part of `task.toml` that matters here.
 #[derive(Debug, Default, Deserialize)]
@@ -132,7 +132,7 @@ impl Manifest {
     /// Parses the text of `file`.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self> {
         let table: Table = toml::from_str(text).map_err(|source| {
-            let at = source.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let at = line_of(text, source.span());
             wrong(file, format!("line {at}"), source.message(), "make it valid TOML")
         })?;
         table.try_into().map_err(|source: toml::de::Error| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use harness_core::{Benchmark, Result, SplitName, Task, TaskName};
 use toml::Value;
 
-use crate::obstacle::wrong;
+use crate::obstacle::{line_of, wrong};
 
 /// Which task is in which split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn entries(file: &Path) -> Result<Vec<(String, Option<String>)>> {
         return Ok(object.into_iter().map(|(name, value)| (name, text(value))).collect());
     }
     let table: toml::Table = toml::from_str(&text).map_err(|source| {
-        let line = source.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = line_of(&text, source.span());
         wrong(
             file,
             format!("line {line}"),

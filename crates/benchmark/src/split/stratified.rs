@@ -44,8 +44,8 @@ const SPLITS: [SplitName; 3] = [SplitName::HeldIn, SplitName::HeldOut, SplitName
 impl Assignment {
     /// Shares out `tasks`, category by category.
     ///
-    /// - Each split gets its share of each category, give or take less than one task before the last rule, and at most
-    ///   one after it.
+    /// - Each split gets its share of each category, give or take less than one task. The last rule may add one to that for
+    ///   each split that it fills.
     /// - The order of `tasks` does not matter, the seed does.
     /// - A further task moves at most two others, both of its own category: within a category, tasks stand in the order of
     ///   their digests, and the borders between the splits are where a digest of the category puts them.
@@ -123,7 +123,9 @@ fn fill(strata: &mut [Stratum<'_>], split: SplitName, shares: Proportions) {
     if total(strata, split) > 0 {
         return;
     }
-    let spare = SPLITS.map(|donor| total(strata, donor) > 1);
+    // A run needs both other splits, and can do without a sealed one.
+    let needed = |donor| donor != SplitName::Sealed || split == SplitName::Sealed;
+    let spare = SPLITS.map(|donor| total(strata, donor) > usize::from(needed(donor)));
     let candidates = strata.iter().enumerate().flat_map(|(at, stratum)| {
         SPLITS
             .into_iter()

@@ -5,21 +5,16 @@ use std::path::Path;
 
 use harness_core::{SandboxPath, Upload};
 
-use super::copy::{self, Arguments};
 use super::parse::{Document, Instruction, parse};
 use super::run::{Run, SHELL, quote, seen_from};
 use super::{packages, stand_in, words};
-use crate::harbor::tree::{Entry, Tree};
+use crate::harbor::tree::Tree;
 use crate::obstacle::{Step, unavailable, wrong};
 
 /// What `PATH` holds in the images that can be stood in for.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where an image without `WORKDIR` works: no session can work in `/` itself.
 const WORKDIR: &str = "/app";
-/// Directories of the host that stand in, read-only.
-const SYSTEM: [&str; 10] =
-    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "proc", "sys", "dev"];
-
 /// What a Dockerfile comes to without Docker.
 #[derive(Debug)]
 pub(crate) struct Built {
@@ -29,12 +24,12 @@ pub(crate) struct Built {
     pub(crate) workdir: SandboxPath,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) files: Vec<Upload>,
-    steps: Vec<Setup>,
+    pub(super) steps: Vec<Setup>,
 }
 
 /// Done in the session, in order, once the files are there.
 #[derive(Debug)]
-enum Setup {
+pub(super) enum Setup {
     Directory(SandboxPath),
     Link { path: SandboxPath, target: String },
     Run(Run),
@@ -65,7 +60,7 @@ impl Built {
 #[derive(Debug)]
 pub(crate) struct Build<'a> {
     file: &'a Path,
-    context: &'a Tree,
+    pub(super) context: &'a Tree,
     /// Of the instruction being read.
     line: usize,
     /// `ARG`s before `FROM`: an `ARG` of the same name takes its value from there.
@@ -73,9 +68,9 @@ pub(crate) struct Build<'a> {
     args: BTreeMap<String, String>,
     shell: Vec<String>,
     /// Uploads by path, and whether a `RUN` has followed them.
-    copied: BTreeMap<SandboxPath, bool>,
-    directories: BTreeSet<SandboxPath>,
-    built: Option<Built>,
+    pub(super) copied: BTreeMap<SandboxPath, bool>,
+    pub(super) directories: BTreeSet<SandboxPath>,
+    pub(super) built: Option<Built>,
 }
 
 impl<'a> Build<'a> {
@@ -204,11 +199,12 @@ impl<'a> Build<'a> {
 
     fn run(&mut self, it: &Instruction) -> Step<()> {
         let rest = self.without_options(&it.rest)?;
-        let script = match (it.documents.as_slice(), serde_json::from_str::<Vec<String>>(rest)) {
-            ([], Ok(words)) => words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "),
-            ([], Err(_)) => rest.to_owned(),
-            ([document], _) if is_script(rest) => self.script(document)?,
-            (documents, _) => documents.iter().fold(rest.to_owned(), |script, document| {
+        let words =
+            serde_json::from_str::<Vec<String>>(rest).ok().filter(|_| it.documents.is_empty());
+        let script = match (&words, it.documents.as_slice()) {
+            (Some(words), _) => words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "),
+            (None, [document]) if is_script(rest) => self.script(document)?,
+            (None, documents) => documents.iter().fold(rest.to_owned(), |script, document| {
                 format!("{script}\n{}{}", document.text, document.name)
             }),
         };
@@ -217,8 +213,8 @@ impl<'a> Build<'a> {
         if let Some(why) = packages::obstacle(if feeds_a_shell { &script } else { rest }) {
             return self.cannot(why);
         }
-        let exec_form = it.documents.is_empty() && rest.starts_with('[');
-        let shell = if exec_form { SHELL.map(str::to_owned).to_vec() } else { self.shell.clone() };
+        // The form of a list starts its program without a shell; ours only has to keep the words apart.
+        let shell = words.map_or_else(|| self.shell.clone(), |_| SHELL.map(str::to_owned).to_vec());
         self.copied.values_mut().for_each(|settled| *settled = true);
         if let Some(built) = &mut self.built {
             // As in an image build: ENV wins over an ARG of the same name.
@@ -259,127 +255,18 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn copy(&mut self, it: &Instruction) -> Step<()> {
-        let words = match serde_json::from_str::<Vec<String>>(&it.rest) {
-            Ok(words) => words,
-            Err(_) => words::words(&it.rest, &|name| self.variable(name)),
-        };
-        let arguments = match Arguments::of(words) {
-            Ok(arguments) => arguments,
-            Err(why) => return self.cannot(why),
-        };
-        if arguments.sources.is_empty() {
-            let problem = "needs a source and a destination";
-            return Err(self.wrong(&it.keyword, problem, "write COPY file directory/"));
-        }
-        if it.keyword == "ADD" {
-            self.check_added(&arguments.sources)?;
-        }
-        let base = self.destination(&arguments)?;
-        let mut documents = it.documents.iter();
-        for source in &arguments.sources {
-            let into = self.is_directory(&arguments, &base);
-            if source.starts_with("<<") {
-                self.document(documents.next(), &base, into, arguments.mode)?;
-                continue;
-            }
-            let placed = copy::place(self.context, source, &base, into)
-                .map_err(|why| self.wrong(&it.keyword, why, "name a file below environment/"))?;
-            for (path, entry) in placed {
-                self.put(path, entry, arguments.mode)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn destination(&self, arguments: &Arguments) -> Step<SandboxPath> {
-        let path = self.path(&arguments.destination)?;
-        Ok(self.built.as_ref().map_or(path.clone(), |built| path.within(&built.workdir)))
-    }
-
-    /// Whether files go *into* the destination, or the only one takes its name.
-    fn is_directory(&self, arguments: &Arguments, base: &SandboxPath) -> bool {
-        let said = &arguments.destination;
-        let by_name = said.ends_with('/')
-            || ["", ".", ".."].contains(&said.rsplit('/').next().unwrap_or(said));
-        let known =
-            ["/", "/tmp", "/root", "/etc", "/opt", "/home", "/srv", "/var", "/mnt", "/media"];
-        let one = arguments.sources.len() == 1
-            && (arguments.sources[0].starts_with("<<")
-                || copy::is_one_file(self.context, &arguments.sources[0]));
-        by_name || !one || known.contains(&base.as_str()) || self.directories.contains(base)
-    }
-
-    fn document(
-        &mut self,
-        document: Option<&Document>,
-        base: &SandboxPath,
-        into: bool,
-        mode: Option<u32>,
-    ) -> Step<()> {
-        let Some(document) = document else { return Ok(()) };
-        let text = match document.expands {
-            true => words::expand(&document.text, &|name| self.variable(name)),
-            false => document.text.clone(),
-        };
-        let path = if into { self.path(&document.name)?.within(base) } else { base.clone() };
-        self.put(path, &Entry::File { mode: 0o644, content: text.into_bytes().into() }, mode)
-    }
-
-    fn put(&mut self, path: SandboxPath, entry: &Entry, mode: Option<u32>) -> Step<()> {
-        let top = path.as_str().trim_start_matches('/').split('/').next().unwrap_or_default();
-        if SYSTEM.contains(&top) {
-            return self.cannot(format!("places {path}, and the host's /{top} is only lent"));
-        }
-        if self.copied.get(&path) == Some(&true) {
-            return self.cannot(format!("copies {path} a second time after a RUN"));
-        }
-        let Some(built) = &mut self.built else { return Ok(()) };
-        let parents =
-            path.as_str().match_indices('/').skip(1).map(|(end, _)| &path.as_str()[..end]);
-        self.directories.extend(parents.filter_map(|parent| SandboxPath::new(parent).ok()));
-        match entry {
-            Entry::Directory => {
-                self.directories.insert(path.clone());
-                built.steps.push(Setup::Directory(path));
-            }
-            Entry::Link { target } => {
-                built.steps.push(Setup::Link { path, target: target.clone() });
-            }
-            Entry::File { mode: found, content } => {
-                self.copied.insert(path.clone(), false);
-                let (mode, content) = (mode.unwrap_or(*found), content.clone());
-                built.files.push(Upload { path, mode, content });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_added(&self, sources: &[String]) -> Step<()> {
-        let archive = [".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"];
-        for source in sources {
-            if source.contains("://") || source.starts_with("git@") {
-                return self.cannot(format!("downloads '{source}'"));
-            }
-            if archive.iter().any(|ending| source.ends_with(ending)) {
-                return self.cannot(format!("unpacks '{source}': COPY it and unpack it with RUN"));
-            }
-        }
-        Ok(())
-    }
-
-    fn variable(&self, name: &str) -> String {
+    pub(super) fn variable(&self, name: &str) -> String {
         let env = self.built.as_ref().and_then(|built| built.env.get(name));
         let found = env.or_else(|| self.args.get(name)).cloned();
         found.unwrap_or_else(|| if name == "PATH" { PATH.to_owned() } else { String::new() })
     }
 
-    fn path(&self, text: &str) -> Step<SandboxPath> {
+    pub(super) fn path(&self, text: &str) -> Step<SandboxPath> {
         SandboxPath::new(text)
             .map_err(|error| self.wrong("a path", error.message(), "write it without '..'"))
     }
 
-    fn wrong(
+    pub(super) fn wrong(
         &self,
         key: &str,
         problem: impl std::fmt::Display,
@@ -388,7 +275,7 @@ impl<'a> Build<'a> {
         wrong(self.file, format!("line {}, {key}", self.line), problem, remedy).into()
     }
 
-    fn cannot<T>(&self, what: impl std::fmt::Display) -> Step<T> {
+    pub(super) fn cannot<T>(&self, what: impl std::fmt::Display) -> Step<T> {
         unavailable(format!(
             "environment/Dockerfile line {} {what}: that needs images, which come with a container backend",
             self.line

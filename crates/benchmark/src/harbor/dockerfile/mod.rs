@@ -2,6 +2,7 @@
 
 mod build;
 mod copy;
+mod copying;
 mod packages;
 mod parse;
 mod run;

@@ -1,0 +1,5 @@
+//! The verifier and the agents, in real sessions.
+
+mod agents;
+mod bundled;
+mod verifying;
