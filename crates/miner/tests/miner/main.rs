@@ -4,5 +4,6 @@
 
 mod answers;
 mod cause;
+mod conformance;
 mod laws;
 mod support;
