@@ -1,4 +1,6 @@
-#![doc = include_str!("../README.md")]
+//! Who thinks: an OpenAI-compatible wire, retries, prices, and simulated models.
+//!
+#![cfg_attr(all(feature = "openai", feature = "simulated"), doc = include_str!("../README.md"))]
 
 mod backoff;
 #[cfg(feature = "openai")]
@@ -6,9 +8,10 @@ mod openai;
 mod price;
 mod priced;
 mod retried;
+#[cfg(feature = "openai")]
 mod secret;
 #[cfg(feature = "simulated")]
-mod simulated;
+pub mod simulated;
 
 pub use self::backoff::Backoff;
 #[cfg(feature = "openai")]
@@ -16,6 +19,7 @@ pub use self::openai::{ChatBackend, TokenLimitField};
 pub use self::price::{Price, PriceTable};
 pub use self::priced::Priced;
 pub use self::retried::Retried;
+#[cfg(feature = "openai")]
 pub use self::secret::Secret;
 #[cfg(feature = "simulated")]
 pub use self::simulated::{Playbook, Profile, SimulatedLlm};

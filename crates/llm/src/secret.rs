@@ -43,13 +43,11 @@ impl Secret {
     }
 
     /// The key itself.
-    #[cfg(feature = "openai")]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// `text` without the key, should a server have echoed it.
-    #[cfg(feature = "openai")]
     pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "[key]")
     }

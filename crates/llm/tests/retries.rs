@@ -1,4 +1,5 @@
 //! Repeating calls, on tokio's paused clock.
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

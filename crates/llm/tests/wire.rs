@@ -1,5 +1,6 @@
 //! The wire against a real HTTP server on loopback: round trips, and every way in which a server lets one down.
 #![cfg(feature = "openai")]
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 mod common;
 
@@ -116,6 +117,17 @@ async fn a_wanted_schema_is_sent() {
                  "json_schema": { "name": "proposal", "schema": { "type": "object" }, "strict": true } })
     );
     assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&value!(5), &value!(null)));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_schema_is_asked_without() {
+    let refusal =
+        value!({ "error": { "message": "response_format.json_schema is not supported" } });
+    let server = Server::start(vec![status(400, refusal), said("{}")]).await;
+    let schema = ResponseSchema { name: "proposal".into(), schema: value!({ "type": "object" }) };
+    let request = Request { response_schema: Some(schema), ..asking("x") };
+    assert_eq!(backend(&server).complete(request).await.unwrap().message.content, "{}");
+    assert_eq!(server.seen()[1].body.get("response_format"), None);
 }
 
 #[tokio::test]

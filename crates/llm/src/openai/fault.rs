@@ -108,6 +108,14 @@ pub(super) fn of_transport(
     Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url())
 }
 
+/// Whether a request was refused because of the schema that its reply was to have.
+pub(super) fn is_about_schema(status: u16, body: &str) -> bool {
+    let said = Said::read(body);
+    let named =
+        ["response_format", "json_schema", "schema"].iter().any(|word| said.all.contains(word));
+    matches!(status, 400 | 422 | 501) && named && !said.is_overflow()
+}
+
 fn kind_of(status: u16, said: &Said) -> ErrorKind {
     match status {
         _ if said.code == "insufficient_quota" => ErrorKind::ModelRejected,

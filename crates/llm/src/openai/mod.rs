@@ -29,8 +29,8 @@ const MAX_REPLY_BYTES: usize = 32 << 20;
 
 /// Chat completions over HTTP, one request and one whole reply at a time.
 ///
-/// Nothing is read from the environment: address, model, key and proxy are given. Requests are not repeated here; wrap
-/// it in [`Retried`](crate::Retried). Redirects are not followed, so a key goes nowhere else.
+/// Nothing is read from the environment: address, model, key and proxy are given. Requests are not repeated here, except without
+/// their schema where a server refuses to take it; wrap it in [`Retried`](crate::Retried). Redirects are not followed, so a key goes nowhere else.
 ///
 /// # Errors
 /// As [`LlmBackend`] asks: no connection, a time-out, 408, 429, 5xx, a broken or senseless answer are
@@ -224,7 +224,16 @@ impl LlmBackend for ChatBackend {
     }
 
     async fn complete(&self, request: Request) -> Result<Completion> {
-        let (status, wait, body) = self.send(&request).await?;
+        let (mut status, mut wait, mut body) = self.send(&request).await?;
+        if request.response_schema.is_some() && fault::is_about_schema(status, &body) {
+            // Callers validate in any case, and describe the shape in words as well.
+            tracing::warn!(
+                address = self.address.shown,
+                "the server takes no such schema; asking without it"
+            );
+            let plain = Request { response_schema: None, ..request.clone() };
+            (status, wait, body) = self.send(&plain).await?;
+        }
         if (200..300).contains(&status) {
             return self.read(&body, request.messages.len());
         }

@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    fn reply(message: Value, finish: Value) -> Value {
+    fn reply(message: &Value, finish: &Value) -> Value {
         json!({ "choices": [{ "message": message, "finish_reason": finish }] })
     }
 
@@ -126,7 +126,7 @@ mod tests {
             (json!({ "content": "x" }), json!("moon"), FinishReason::Other("moon".into())),
             (json!({ "content": "x" }), Value::Null, FinishReason::Other("none given".into())),
         ] {
-            assert_eq!(read(&reply(message, reason), 0).unwrap().finish, expected);
+            assert_eq!(read(&reply(&message, &reason), 0).unwrap().finish, expected);
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
             { "id": "same", "function": { "name": "b", "arguments": "{" } },
             { "id": "same", "function": { "name": "c" } },
         ]});
-        let calls = read(&reply(message, json!("tool_calls")), 4).unwrap().message.tool_calls;
+        let calls = read(&reply(&message, &json!("tool_calls")), 4).unwrap().message.tool_calls;
         let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
         assert_eq!(ids, ["call-4-0", "same", "call-4-2"]);
         assert_eq!(calls[0].arguments, Arguments::Parsed(json!({ "x": 1 })));

@@ -29,6 +29,8 @@ mod profile;
 mod reading;
 mod script;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;

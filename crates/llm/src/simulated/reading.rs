@@ -130,7 +130,10 @@ const ADVICE: &[(Advice, &[&[&str]])] = &[
     ),
 ];
 
-/// Words that give an output its content, or take a bad word back.
+/// Words that take bad advice back.
+const TAKEN_BACK: &[&str] = &["never", "not ", "n't", "replace", "no "];
+
+/// Words that give an output its content.
 const CONTENT: &[&str] = &[
     "content",
     "correct",
@@ -150,41 +153,36 @@ const CONTENT: &[&str] = &[
 
 /// What a text advises.
 pub(super) fn advice(text: &str) -> Vec<Advice> {
+    text.to_lowercase().lines().flat_map(advice_of_line).collect()
+}
+
+fn advice_of_line(line: &str) -> Vec<Advice> {
+    let speaks_of_content = CONTENT.iter().any(|word| line.contains(word));
     let mut found = Vec::new();
-    for sentence in sentences(&text.to_lowercase()) {
+    for sentence in sentences(line) {
         let has = |group: &[&str]| group.iter().any(|word| sentence.contains(word));
         let meant = ADVICE.iter().filter(|(_, groups)| groups.iter().all(|group| has(group)));
         found.extend(meant.filter_map(|(advice, _)| match advice {
-            Advice::Placeholder | Advice::Hurry
-                if has(&["never", "not ", "n't", "replace", "no "]) =>
-            {
-                None
-            }
-            Advice::ProduceEarly
-                if !CONTENT.iter().any(|word| text.to_lowercase().contains(word)) =>
-            {
-                Some(Advice::ProduceBluntly)
-            }
+            Advice::Placeholder | Advice::Hurry if has(TAKEN_BACK) => None,
+            Advice::ProduceEarly if !speaks_of_content => Some(Advice::ProduceBluntly),
             advice => Some(*advice),
         }));
     }
     found
 }
 
-/// Sentences end at a line break, or at a mark before white space: `out.txt` does not end one.
-fn sentences(text: &str) -> Vec<&str> {
+/// Sentences end at a mark before white space: `out.txt` does not end one.
+fn sentences(line: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    for line in text.lines() {
-        let mut from = 0;
-        for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?')) {
-            let end = at + mark.len_utf8();
-            if line[end..].chars().next().is_none_or(char::is_whitespace) {
-                found.push(&line[from..end]);
-                from = end;
-            }
+    let mut from = 0;
+    for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?')) {
+        let end = at + mark.len_utf8();
+        if line[end..].chars().next().is_none_or(char::is_whitespace) {
+            found.push(&line[from..end]);
+            from = end;
         }
-        found.push(&line[from..]);
     }
+    found.push(&line[from..]);
     found
 }
 

@@ -1,5 +1,6 @@
 //! A real HTTP server on loopback that answers what it was told to.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,11 +20,11 @@ pub(crate) enum Answer {
     Close,
 }
 
-pub(crate) fn json(body: impl ToString) -> Answer {
+pub(crate) fn json(body: impl Display) -> Answer {
     Answer::Whole(200, "content-type: application/json\r\n".into(), body.to_string())
 }
 
-pub(crate) fn status(code: u16, body: impl ToString) -> Answer {
+pub(crate) fn status(code: u16, body: impl Display) -> Answer {
     Answer::Whole(code, String::new(), body.to_string())
 }
 

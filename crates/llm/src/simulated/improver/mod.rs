@@ -1,6 +1,7 @@
 //! A simulated model as improver: it answers from the material that a request shows, with the noise of its profile.
 
 mod diagnose;
+mod edits;
 mod ideas;
 mod propose;
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::dice::Dice;
 use super::super::profile::Profile;
-use super::ideas::{Change, IDEAS, Idea, Worth, edit};
+use super::edits::edit;
+use super::ideas::{Change, IDEAS, Idea, Worth};
 
 /// How often a suggested surface is followed when there is an idea for it.
 const FOLLOWS: f64 = 0.85;

@@ -9,6 +9,12 @@ use futures::stream;
 use super::*;
 use crate::simulated::script::{self, Purpose};
 
+/// Says what is left out, or fails where nothing may be.
+fn skip(why: &str) {
+    assert!(std::env::var("HARNESS_TEST_REQUIRE").as_deref() != Ok("all"), "{why}");
+    eprintln!("{why}");
+}
+
 /// The bundled tasks, or none, said aloud.
 fn tasks() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tasks");
@@ -18,8 +24,7 @@ fn tasks() -> Vec<PathBuf> {
     tasks.sort();
     if tasks.is_empty() {
         let why = format!("SKIPPED: no tasks in {}", root.display());
-        assert!(std::env::var_os("HARNESS_TEST_REQUIRE").is_none(), "{why}");
-        eprintln!("{why}");
+        skip(&why);
     }
     tasks
 }
@@ -58,6 +63,23 @@ fn every_script_divides_into_its_commands() {
             );
         }
     }
+}
+
+/// Whether the machine has the programs that a task declares.
+fn can_run(task: &Path) -> bool {
+    let manifest: toml::Table =
+        std::fs::read_to_string(task.join("task.toml")).unwrap().parse().unwrap();
+    let declared = manifest.values().filter_map(|table| table.get("requires")?.as_array());
+    let programs = declared.flatten().filter_map(toml::Value::as_str);
+    let has = |program: &str| {
+        let found = Command::new("bash").args(["-c", &format!("command -v {program}")]).output();
+        found.is_ok_and(|output| output.status.success())
+    };
+    let missing: Vec<&str> = programs.filter(|program| !has(program)).collect();
+    if !missing.is_empty() {
+        skip(&format!("SKIPPED: {} needs {}", name_of(task), missing.join(", ")));
+    }
+    missing.is_empty()
 }
 
 /// A task set up in a directory, as its Dockerfile's plain lines say.
@@ -107,8 +129,11 @@ fn judged(task: &Path, place: &Place) -> bool {
 
 /// The bundled tasks, each with whether `doses` passes it under `harness`. Four at a time.
 async fn solved(doses: &'static Doses, seed: u64, harness: &MinimalHarness) -> Vec<(String, bool)> {
-    let attempts: Vec<_> =
-        tasks().into_iter().map(|task| solve(doses, seed, harness, task)).collect();
+    let attempts: Vec<_> = tasks()
+        .into_iter()
+        .filter(|task| can_run(task))
+        .map(|task| solve(doses, seed, harness, task))
+        .collect();
     stream::iter(attempts).buffer_unordered(4).collect().await
 }
 
