@@ -1,1 +1,22 @@
-//! report
+#![doc = include_str!("../README.md")]
+
+mod files;
+mod interval;
+mod markdown;
+mod progress;
+mod story;
+mod summary;
+mod table;
+mod text;
+
+pub use files::{publish, write_atomically};
+pub use interval::{Interval, difference, wilson};
+pub use markdown::markdown;
+pub use progress::ProgressObserver;
+pub use story::Story;
+pub use summary::{
+    AttemptSummary, Change, CitationSummary, Conclusion, Cost, Counts, Endpoints,
+    MeasurementSummary, PassRates, ProposalSummary, Rate, RoundSummary, Skipped, SplitRates,
+    Summary, TaskSummary, WeaknessSummary,
+};
+pub use table::{measurement_table, run_table};

@@ -1,5 +1,7 @@
 //! Whole rounds through a real engine, in worlds whose truth is known.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use futures::FutureExt;
 use futures::executor::block_on;
 use harness_core::testing::{ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask};
@@ -85,7 +87,7 @@ fn guards_refuse_without_a_trial_and_say_why() {
 fn refused_proposals_cost_nothing() {
     let mut engine = engine(&two_weaknesses(), GateKind::Paper, &[WorldEdit::new("a", 0.0)]);
     block_on(engine.round()).expect("a round");
-    let report = engine.report(harness_core::StopReason::Rounds);
+    let report = engine.report(Some(harness_core::StopReason::Rounds));
     assert_eq!(report.trials.scored, 2 * 20, "only the assessment ran");
 }
 

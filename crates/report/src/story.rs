@@ -1,0 +1,183 @@
+//! A run told line by line, as it happens.
+
+use harness_core::{Claim, Decision, Event, RoundReport, Score, Trial, Weakness};
+
+use crate::interval::difference;
+use crate::text::{COLUMNS, counted, names, percent, plain, points, wrap};
+
+/// Turns events into lines for a person. Every line says `[simulated]` when the model is simulated, and none is longer than 100
+/// columns unless a single word is. Nothing is written anywhere; [`ProgressObserver`](crate::ProgressObserver) does that.
+#[derive(Debug, Default)]
+pub struct Story {
+    simulated: bool,
+    batch: Batch,
+}
+
+/// Trials that were announced together.
+#[derive(Debug, Default)]
+struct Batch {
+    purpose: String,
+    planned: usize,
+    finished: usize,
+    reused: usize,
+    score: Score,
+    last: String,
+}
+
+impl Story {
+    /// The lines that an event adds; often none.
+    pub fn tell(&mut self, event: &Event<'_>) -> Vec<String> {
+        let lines = match event {
+            Event::RunStarted { model, isolation, rounds_done } => {
+                self.simulated = model.is_simulated();
+                begin(&model.to_string(), &isolation.to_string(), *rounds_done)
+            }
+            Event::RoundStarted { round } => vec![format!("round {round}")],
+            Event::TrialsPlanned { count, purpose } => {
+                let purpose = plain(purpose);
+                self.batch = Batch { purpose, planned: *count, ..Batch::default() };
+                Vec::new()
+            }
+            Event::TrialFinished { trial, reused } => self.finish(trial, *reused),
+            Event::TrialVoid { task, split, reason } => {
+                vec![format!("  void, tried again: {task} ({split}): {}", plain(reason))]
+            }
+            Event::Mined { weaknesses } => mined(weaknesses),
+            Event::Proposed { proposal, surface, mechanism } => {
+                vec![format!("  {proposal} edits {}: {}", plain(surface), plain(mechanism))]
+            }
+            Event::Judged { proposal, decision } => vec![judged(proposal, decision)],
+            Event::RoundFinished { report } => vec![finished(report)],
+            Event::Claimed { claim } => vec![claimed(claim)],
+            _ => Vec::new(),
+        };
+        lines.iter().flat_map(|line| self.labelled(line)).collect()
+    }
+
+    /// What is going on right now, for a live display; empty between batches of trials.
+    pub fn status(&self) -> String {
+        let batch = &self.batch;
+        if batch.finished >= batch.planned {
+            return String::new();
+        }
+        let status = format!(
+            "{}: {} of {}, {} passed, {} void {}",
+            batch.purpose,
+            batch.finished,
+            batch.planned,
+            batch.score.passed,
+            batch.score.void,
+            batch.last
+        );
+        format!("{}{status}", self.label())
+    }
+
+    /// How many trials of the current batch are done, and how many there are.
+    pub fn position(&self) -> (u64, u64) {
+        (self.batch.finished as u64, self.batch.planned as u64)
+    }
+
+    fn finish(&mut self, trial: &Trial, reused: bool) -> Vec<String> {
+        let batch = &mut self.batch;
+        batch.finished += 1;
+        batch.reused += usize::from(reused);
+        let word = match trial.passed() {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "void",
+        };
+        batch.score.passed += u64::from(trial.passed() == Some(true));
+        batch.score.scored += u64::from(trial.passed().is_some());
+        batch.score.void += u64::from(trial.passed().is_none());
+        batch.last = format!("(last: {} {word})", plain(trial.key.task.as_str()));
+        if batch.finished == batch.planned { vec![batch.line()] } else { Vec::new() }
+    }
+
+    fn label(&self) -> &'static str {
+        if self.simulated { "[simulated] " } else { "" }
+    }
+
+    fn labelled(&self, line: &str) -> Vec<String> {
+        let label = self.label();
+        let wrapped = wrap(line, COLUMNS - label.len());
+        wrapped.into_iter().map(|line| format!("{label}{line}")).collect()
+    }
+}
+
+impl Batch {
+    fn line(&self) -> String {
+        let Score { passed, scored, void } = self.score;
+        let reused = match self.reused {
+            0 => String::new(),
+            reused => format!(" ({reused} from the journal)"),
+        };
+        format!(
+            "  {}: {}, {passed} passed, {} failed, {void} void{reused}",
+            self.purpose,
+            counted(self.finished as u64, "trial"),
+            scored - passed,
+        )
+    }
+}
+
+fn begin(model: &str, isolation: &str, rounds_done: u32) -> Vec<String> {
+    let mut lines = vec![format!("model {}, sandbox {}", plain(model), plain(isolation))];
+    if rounds_done > 0 {
+        let rounds = counted(u64::from(rounds_done), "round");
+        lines.push(format!("going on after {rounds} of earlier sessions"));
+    }
+    lines
+}
+
+fn mined(weaknesses: &[Weakness]) -> Vec<String> {
+    if weaknesses.is_empty() {
+        return vec!["  no weakness found".to_owned()];
+    }
+    let mut lines = Vec::new();
+    for weakness in weaknesses {
+        lines.push(format!(
+            "  weakness {}: {}, in {}: {}",
+            weakness.id,
+            plain(&weakness.signature.to_string()),
+            counted(weakness.tasks.len() as u64, "task"),
+            names(weakness.tasks.iter().map(harness_core::TaskName::as_str), 6),
+        ));
+    }
+    lines
+}
+
+fn judged(proposal: &str, decision: &Decision) -> String {
+    format!("  {proposal} {}: {}", decision.verdict.as_str(), plain(&decision.reason))
+}
+
+fn finished(report: &RoundReport) -> String {
+    let round = report.round;
+    if report.promoted.is_empty() {
+        return format!("round {round} promoted nothing: the harness stays {}", report.tip.short());
+    }
+    let promoted = names(report.promoted.iter().map(harness_core::ProposalId::as_str), 9);
+    format!(
+        "round {round} promoted {promoted}: harness {} → {}",
+        report.incumbent.short(),
+        report.tip.short()
+    )
+}
+
+fn claimed(claim: &Claim) -> String {
+    let Claim { before, after, .. } = claim;
+    let side = |score: &Score| {
+        format!("{} of {} ({})", score.passed, score.scored, percent(score.pass_rate()))
+    };
+    let change = match (
+        before.pass_rate().zip(after.pass_rate()),
+        difference((before.passed, before.scored), (after.passed, after.scored)),
+    ) {
+        (Some((from, to)), Some(interval)) => points(to - from, interval),
+        _ => "no trial could be scored on one side".to_owned(),
+    };
+    format!(
+        "sealed split, read once: seed harness {}, final harness {}: {change}",
+        side(before),
+        side(after)
+    )
+}

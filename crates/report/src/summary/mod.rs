@@ -1,0 +1,168 @@
+//! The machine-readable summary of a run, and of a measurement without evolution.
+
+mod measurement;
+mod rates;
+mod rounds;
+
+use std::path::Path;
+
+use harness_core::{RunReport, StopReason, TrialCounts};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::measurement::{AttemptSummary, MeasurementSummary, TaskSummary};
+pub use self::rates::{Conclusion, PassRates, Rate, SplitRates};
+pub use self::rounds::{Change, CitationSummary, ProposalSummary, RoundSummary, WeaknessSummary};
+
+/// What a run did, for programs: the last line of `--json`, and `summary.json` in the state directory.
+///
+/// Texts in it come from models and tasks; they are data, whoever reads them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// First and last harness.
+    pub harness: Endpoints,
+    /// Who thought, as `provider:name`.
+    pub model: String,
+    /// Who mined and proposed; the same as `model` unless the operator asked for another.
+    pub improver: String,
+    /// Whether a simulated model had a part in it: then no figure here says anything about a real one.
+    pub simulated: bool,
+    /// Where trials ran: backend and level.
+    pub isolation: String,
+    /// The rounds, oldest first.
+    pub rounds: Vec<RoundSummary>,
+    /// Pass rates by split, before and after.
+    pub pass_rates: PassRates,
+    /// How many trials there were.
+    pub trials: Counts,
+    /// What everything cost.
+    pub cost: Cost,
+    /// The human-readable report.
+    pub report: Option<String>,
+    /// What the sealed split says of the whole run.
+    pub verdict: Conclusion,
+    /// The same in a sentence.
+    pub verdict_in_words: String,
+    /// Why the run ended: `rounds`, `dry`, `nothing_failed`, `claimed`, or what interrupted it.
+    pub stopped: String,
+    /// Tasks that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+}
+
+/// First and last harness, by digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoints {
+    /// The seed harness.
+    pub first: String,
+    /// The harness at the end; the same when nothing was promoted.
+    pub last: String,
+}
+
+/// Numbers of trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// With a verdict.
+    pub scored: u64,
+    /// Without one, by the infrastructure's fault.
+    pub void: u64,
+    /// Of all, those taken from an earlier session's record.
+    pub reused: u64,
+}
+
+/// What was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// Calls to models.
+    pub calls: u64,
+    /// Tokens sent and received, as far as the server told.
+    pub tokens: u64,
+    /// Calls of which the server told no tokens.
+    pub calls_without_usage: u64,
+    /// US dollars, or null when the price of one call is unknown.
+    pub usd: Option<f64>,
+}
+
+/// A task that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Summary {
+    /// Of a run.
+    pub fn of(run: &RunReport) -> Self {
+        let (verdict, verdict_in_words) = rates::conclude(run);
+        Self {
+            harness: Endpoints { first: run.first.to_string(), last: run.last.to_string() },
+            model: run.model.to_string(),
+            improver: run.improver.to_string(),
+            simulated: run.model.is_simulated() || run.improver.is_simulated(),
+            isolation: run.isolation.to_string(),
+            rounds: run.rounds.iter().map(RoundSummary::of).collect(),
+            pass_rates: PassRates::of(run),
+            trials: run.trials.into(),
+            cost: run.spent.into(),
+            report: None,
+            verdict,
+            verdict_in_words,
+            stopped: run.stopped.map_or_else(|| "not finished".to_owned(), reason),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The same with the path of the human-readable report.
+    #[must_use]
+    pub fn with_report(mut self, path: &Path) -> Self {
+        self.report = Some(path.display().to_string());
+        self
+    }
+
+    /// The same, ended by something that is not a reason of the engine's: a budget, a signal.
+    #[must_use]
+    pub fn with_stopped(mut self, reason: impl Into<String>) -> Self {
+        self.stopped = reason.into();
+        self
+    }
+
+    /// The same with tasks that were left out.
+    #[must_use]
+    pub fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
+        self.skipped = skipped;
+        self
+    }
+
+    /// The JSON schema of this type.
+    pub fn schema() -> Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}
+
+impl From<TrialCounts> for Counts {
+    fn from(TrialCounts { scored, void, reused }: TrialCounts) -> Self {
+        Self { scored, void, reused }
+    }
+}
+
+impl From<harness_core::Spent> for Cost {
+    fn from(spent: harness_core::Spent) -> Self {
+        Self {
+            calls: spent.calls,
+            tokens: spent.tokens(),
+            calls_without_usage: spent.calls_without_usage,
+            usd: spent.usd(),
+        }
+    }
+}
+
+/// The name under which the reason is stored.
+fn reason(stopped: StopReason) -> String {
+    match serde_json::to_value(stopped) {
+        Ok(Value::String(name)) => name,
+        _ => format!("{stopped:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Pass rates before and after, and what may be concluded from them.
+
+use harness_core::{RunReport, Score};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::interval::{Interval, difference, wilson};
+use crate::text::points;
+
+/// Pass rates by split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PassRates {
+    /// The mined split.
+    pub held_in: SplitRates,
+    /// The split that gates promotion: a validation set, not a test set.
+    pub held_out: SplitRates,
+    /// The split that no round touched; null when there is none, or it was not read.
+    pub sealed: Option<SplitRates>,
+}
+
+/// One split, before and after the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SplitRates {
+    /// The seed harness's; null when it was not measured.
+    pub before: Option<Rate>,
+    /// The last harness's; null when nothing was promoted.
+    pub after: Option<Rate>,
+    /// After minus before, with a 95 % interval (Newcombe's method 10).
+    pub difference: Option<Interval>,
+    /// Whether the `after` trials took part in choosing the last harness: then it looks better than it is, and
+    /// supports no claim.
+    pub used_for_selection: bool,
+}
+
+/// Outcomes of one harness on one split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rate {
+    /// Trials that passed.
+    pub passed: u64,
+    /// Trials that were scored.
+    pub scored: u64,
+    /// Trials that could not be scored.
+    pub void: u64,
+    /// The share of scored trials that passed; null when none was scored.
+    pub rate: Option<f64>,
+    /// Its 95 % interval (Wilson's score interval).
+    pub interval: Option<Interval>,
+}
+
+/// What the sealed split says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The last harness passes more often: the whole interval of the difference is above 0.
+    Improved,
+    /// Nothing was promoted, or the whole interval is at or below 0.
+    NotImproved,
+    /// The interval holds both, or there was no sealed split to read.
+    Inconclusive,
+}
+
+impl Rate {
+    /// Of counts.
+    pub fn of(score: &Score) -> Self {
+        let Score { passed, scored, void } = *score;
+        let interval = wilson(passed, scored);
+        Self { passed, scored, void, rate: score.pass_rate(), interval }
+    }
+}
+
+impl SplitRates {
+    fn of(before: Option<Score>, after: Option<Score>, used_for_selection: bool) -> Self {
+        let counts = |score: Score| (score.passed, score.scored);
+        let difference =
+            before.zip(after).and_then(|(from, to)| difference(counts(from), counts(to)));
+        Self {
+            before: before.as_ref().map(Rate::of),
+            after: after.as_ref().map(Rate::of),
+            difference,
+            used_for_selection,
+        }
+    }
+}
+
+impl PassRates {
+    /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence of the last promotion,
+    /// which was used for selection; sealed is the claim.
+    pub fn of(run: &RunReport) -> Self {
+        let first = run.rounds.first().map(|round| round.assessed);
+        let promoted = run.rounds.iter().rev().find(|round| !round.promoted.is_empty());
+        let last = promoted
+            .and_then(|round| round.composition.as_ref())
+            .and_then(|decision| decision.evidence.as_ref());
+        let selected = last.is_some();
+        Self {
+            held_in: SplitRates::of(
+                first.map(|assessed| assessed.held_in),
+                last.map(|evidence| evidence.held_in.candidate),
+                selected,
+            ),
+            held_out: SplitRates::of(
+                first.map(|assessed| assessed.held_out),
+                last.map(|evidence| evidence.held_out.candidate),
+                selected,
+            ),
+            sealed: run
+                .claim
+                .as_ref()
+                .map(|claim| SplitRates::of(Some(claim.before), Some(claim.after), false)),
+        }
+    }
+}
+
+/// The conclusion and the sentence that says it.
+pub(super) fn conclude(run: &RunReport) -> (Conclusion, String) {
+    if run.first == run.last {
+        let words = "nothing was promoted: the harness is the one the run began with";
+        return (Conclusion::NotImproved, words.to_owned());
+    }
+    let Some(claim) = &run.claim else {
+        let words = "there is no reading of a sealed split, so no claim can be made; \
+                     held-in and held-out decided the promotions and cannot carry one";
+        return (Conclusion::Inconclusive, words.to_owned());
+    };
+    let sides = SplitRates::of(Some(claim.before), Some(claim.after), false);
+    let rates = claim.before.pass_rate().zip(claim.after.pass_rate());
+    let (Some((before, after)), Some(interval)) = (rates, sides.difference) else {
+        let words = "no sealed trial could be scored on one side, so no claim can be made";
+        return (Conclusion::Inconclusive, words.to_owned());
+    };
+    let change = points(after - before, interval);
+    if interval.low > 0.0 {
+        (Conclusion::Improved, format!("on the sealed split the last harness is better: {change}"))
+    } else if interval.high <= 0.0 {
+        let words = format!("on the sealed split the last harness is not better: {change}");
+        (Conclusion::NotImproved, words)
+    } else {
+        let words = format!("the sealed split does not tell the harnesses apart: {change}");
+        (Conclusion::Inconclusive, words)
+    }
+}

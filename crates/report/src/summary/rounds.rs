@@ -1,0 +1,161 @@
+//! One round of a summary.
+
+use harness_core::{Citation, Judged, Pair, RoundReport, Weakness};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Rate;
+
+/// What happened in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoundSummary {
+    /// Its number, from 1.
+    pub round: u32,
+    /// The digest of the harness it started from.
+    pub incumbent: String,
+    /// The digest of the harness it ended with.
+    pub tip: String,
+    /// The incumbent's fresh trials on the mined split.
+    pub held_in: Rate,
+    /// The same on the split that gates promotion.
+    pub held_out: Rate,
+    /// What was mined, heaviest first.
+    pub weaknesses: Vec<WeaknessSummary>,
+    /// What was proposed, and what became of it.
+    pub proposals: Vec<ProposalSummary>,
+    /// The proposals that were promoted together, in order of application.
+    pub promoted: Vec<String>,
+    /// Why they were promoted together; null when nothing was.
+    pub composition: Option<String>,
+}
+
+/// A recurring failure pattern.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WeaknessSummary {
+    /// Its id, derived from the signature.
+    pub id: String,
+    /// Terminal cause, causal status and agent mechanism.
+    pub signature: String,
+    /// What happens.
+    pub description: String,
+    /// The distinct tasks that show it.
+    pub tasks: Vec<String>,
+    /// How many failed trials show it.
+    pub trials: u32,
+    /// Where it can be seen.
+    pub evidence: Vec<CitationSummary>,
+}
+
+/// Where a claim about a trial can be checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CitationSummary {
+    /// The trial's digest.
+    pub trial: String,
+    /// Its task.
+    pub task: String,
+    /// The step of its trajectory; null when the verifier's evidence shows it.
+    pub step: Option<u32>,
+    /// The words that show it.
+    pub quote: String,
+}
+
+/// A proposal with its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProposalSummary {
+    /// Unique in the run.
+    pub id: String,
+    /// The weakness it targets.
+    pub weakness: String,
+    /// The surface it edits.
+    pub surface: String,
+    /// How it is meant to work.
+    pub mechanism: String,
+    /// Why it should help, in the proposer's words.
+    pub rationale: String,
+    /// The change, as stored.
+    pub edit: Value,
+    /// `promote`, `reject` or `inconclusive`.
+    pub verdict: String,
+    /// Why.
+    pub reason: String,
+    /// Outcomes on the mined split; null when no trial was run.
+    pub held_in: Option<Change>,
+    /// The same on the split that gates promotion.
+    pub held_out: Option<Change>,
+}
+
+/// Incumbent and candidate, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The incumbent's outcomes.
+    pub incumbent: Rate,
+    /// The candidate's.
+    pub candidate: Rate,
+}
+
+impl RoundSummary {
+    /// Of a round.
+    pub fn of(report: &RoundReport) -> Self {
+        Self {
+            round: report.round,
+            incumbent: report.incumbent.to_string(),
+            tip: report.tip.to_string(),
+            held_in: Rate::of(&report.assessed.held_in),
+            held_out: Rate::of(&report.assessed.held_out),
+            weaknesses: report.weaknesses.iter().map(WeaknessSummary::of).collect(),
+            proposals: report.judged.iter().map(ProposalSummary::of).collect(),
+            promoted: report.promoted.iter().map(ToString::to_string).collect(),
+            composition: report.composition.as_ref().map(|decision| decision.reason.clone()),
+        }
+    }
+}
+
+impl WeaknessSummary {
+    fn of(weakness: &Weakness) -> Self {
+        Self {
+            id: weakness.id.to_string(),
+            signature: weakness.signature.to_string(),
+            description: weakness.description.clone(),
+            tasks: weakness.tasks.iter().map(ToString::to_string).collect(),
+            trials: weakness.trials,
+            evidence: weakness.evidence.iter().map(CitationSummary::of).collect(),
+        }
+    }
+}
+
+impl CitationSummary {
+    fn of(citation: &Citation) -> Self {
+        Self {
+            trial: citation.trial.0.to_string(),
+            task: citation.task.to_string(),
+            step: citation.step,
+            quote: citation.quote.clone(),
+        }
+    }
+}
+
+impl ProposalSummary {
+    fn of(judged: &Judged<Value>) -> Self {
+        let (proposal, decision) = (&judged.proposal, &judged.decision);
+        let evidence = decision.evidence.as_ref();
+        Self {
+            id: proposal.id.to_string(),
+            weakness: proposal.weakness.to_string(),
+            surface: proposal.surface.to_string(),
+            mechanism: proposal.mechanism.clone(),
+            rationale: proposal.rationale.clone(),
+            edit: proposal.edit.clone(),
+            verdict: decision.verdict.as_str().to_owned(),
+            reason: decision.reason.clone(),
+            held_in: evidence.map(|evidence| Change::of(&evidence.held_in)),
+            held_out: evidence.map(|evidence| Change::of(&evidence.held_out)),
+        }
+    }
+}
+
+impl Change {
+    fn of(pair: &Pair) -> Self {
+        Self { incumbent: Rate::of(&pair.incumbent), candidate: Rate::of(&pair.candidate) }
+    }
+}
