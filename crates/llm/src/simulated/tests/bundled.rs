@@ -6,6 +6,7 @@ use std::process::Command;
 use futures::StreamExt;
 use futures::stream;
 
+use super::place::PATH;
 use super::*;
 use crate::simulated::script::{self, Purpose};
 
@@ -82,15 +83,18 @@ fn can_run(task: &Path) -> bool {
     missing.is_empty()
 }
 
+/// A shell that inherits nothing: what this process was started with must not decide.
+fn bare_bash() -> Command {
+    let mut bash = Command::new("bash");
+    bash.env_clear().env("PATH", PATH);
+    bash
+}
+
 /// A task set up in a directory, as its Dockerfile's plain lines say.
 fn set_up(task: &Path) -> Place {
     let place = Place::new(&[]);
     let run = |script: &str| {
-        let ran = Command::new("bash")
-            .args(["-c", script])
-            .current_dir(place.directory())
-            .output()
-            .unwrap();
+        let ran = bare_bash().args(["-c", script]).current_dir(place.directory()).output().unwrap();
         assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
     };
     let dockerfile = std::fs::read_to_string(task.join("environment/Dockerfile")).unwrap();
@@ -118,7 +122,7 @@ fn outputs(task: &Path) -> Vec<String> {
 
 fn judged(task: &Path, place: &Place) -> bool {
     let logs = place.directory().with_file_name("logs");
-    let test = Command::new("bash")
+    let test = bare_bash()
         .arg(task.join("tests/test.sh"))
         .current_dir(place.directory())
         .env("VERIFIER_LOGS_PATH", &logs)

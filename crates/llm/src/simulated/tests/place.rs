@@ -11,6 +11,9 @@ use harness_core::{
 };
 use tempfile::TempDir;
 
+/// Where programs are looked for.
+pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+
 #[derive(Debug)]
 pub(super) struct Place {
     root: TempDir,
@@ -55,9 +58,7 @@ impl Session for Place {
         let began = Instant::now();
         let mut process = tokio::process::Command::new(&command.argv[0]);
         process.args(&command.argv[1..]).current_dir(self.directory()).env_clear();
-        process
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-            .env("HOME", self.root.path());
+        process.env("PATH", PATH).env("HOME", self.root.path());
         process.envs(&command.env).stdin(Stdio::null()).kill_on_drop(true);
         let limit = command.timeout.unwrap_or(std::time::Duration::from_secs(60));
         let (exit, stdout, stderr) = match tokio::time::timeout(limit, process.output()).await {
