@@ -121,8 +121,10 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
-        fn evidence_is_bounded(output in "(FAIL |x|\n|é){0,2000}") {
+        fn evidence_is_bounded(output in "(FAIL |x|\n|é){0,1000}") {
             let found = evidence(&output);
             prop_assert!(found.len() <= MOST_FAILURES + 1);
             prop_assert!(found.iter().all(|line| line.len() <= (LONGEST_LINE + 1) * 4 * LAST_LINES));

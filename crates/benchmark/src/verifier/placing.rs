@@ -11,6 +11,7 @@ const CLEAR: &str = r#"
 set -e
 parent=$(dirname "$1")
 if [ -L "$parent" ] || { [ -e "$parent" ] && [ ! -d "$parent" ]; }; then rm -f "$parent"; fi
+chmod u+rwx "$parent" 2>/dev/null || true
 chmod -R u+rwX "$1" 2>/dev/null || true
 rm -rf "$1"
 mkdir -p "$1"

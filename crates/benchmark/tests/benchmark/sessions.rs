@@ -2,4 +2,5 @@
 
 mod agents;
 mod bundled;
+mod laws;
 mod verifying;

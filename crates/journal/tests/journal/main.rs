@@ -9,6 +9,7 @@
 mod appending;
 mod crash;
 mod damage;
+mod laws;
 mod opening;
 mod records;
 mod views;

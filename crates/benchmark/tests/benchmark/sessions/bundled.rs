@@ -6,10 +6,10 @@ use futures::StreamExt;
 use harness_benchmark::{
     Assignment, HarborTask, HarborVerifier, Loaded, Loader, NopHarness, OracleHarness, Proportions,
 };
-use harness_core::{Outcome, SplitName, Verifier};
+use harness_core::{IsolationLevel, Outcome, SplitName, Verifier};
 
 use super::agents::attempt;
-use crate::common::{prepared, run};
+use crate::common::{prepared, run, sandbox};
 
 /// None where the crate stands alone, without the repository around it.
 fn bundled() -> Option<Loaded> {
@@ -74,7 +74,12 @@ fn assert_all(verdicts: &[(String, Outcome)], passed: bool) {
 async fn their_solutions_pass_doing_nothing_fails_and_so_do_their_wrong_attempts() {
     let Some(Loaded { tasks, .. }) = bundled() else { return };
     let (oracle, nop) = (OracleHarness::new(&tasks), NopHarness::default());
-    assert_all(&verdicts(&tasks, async |task| attempt(&oracle, task).await.unwrap()).await, true);
+    let mut solved = verdicts(&tasks, async |task| attempt(&oracle, task).await.unwrap()).await;
+    if sandbox().isolation().level == IsolationLevel::Restricted {
+        // That level gives no sockets, and this task's solution is a server.
+        solved.retain(|(name, _)| name != "kv-socket");
+    }
+    assert_all(&solved, true);
     assert_all(&verdicts(&tasks, async |task| attempt(&nop, task).await.unwrap()).await, false);
     assert_all(&verdicts(&tasks, wrong_attempt).await, false);
 }

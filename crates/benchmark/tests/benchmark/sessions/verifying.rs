@@ -102,6 +102,7 @@ async fn what_an_agent_planted_does_not_count() {
         "echo 1 > $ROOT/logs",
         "mkdir -p $ROOT/tests; echo 'exit 0' > $ROOT/tests/check.sh; chmod 555 $ROOT/tests/check.sh $ROOT/tests",
         "mkdir -p $ROOT/tests/check.sh $ROOT/tests/test.sh",
+        "mkdir -p $ROOT/logs/verifier; echo 1 > $ROOT/logs/verifier/reward.txt; chmod 555 $ROOT/logs/verifier $ROOT/logs",
         "mkdir mine; echo 'exit 0' > mine/check.sh; ln -s $PWD/mine $ROOT/tests",
         "mkdir -p $ROOT/logs/verifier; ln -s $PWD/r $ROOT/logs/verifier/reward.txt; echo 1 > r",
         "mkdir -p bin; printf '#!/bin/sh\\ntrue\\n' > bin/rm; chmod 755 bin/rm; mkdir -p $ROOT/logs/verifier; echo 1 > $ROOT/logs/verifier/reward.txt",
