@@ -15,6 +15,7 @@ mod llm;
 mod meter;
 mod miner;
 pub mod minimal;
+mod paid;
 mod proposal;
 mod proposer;
 mod runner;

@@ -1,8 +1,7 @@
 //! Buys trials: open a session, prepare it, run the harness, verify, close, record.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -13,7 +12,6 @@ use tracing::Instrument;
 use crate::budget::Budget;
 use crate::clock::{Clock, Executor};
 use crate::context::{RunContext, TrialLimits, TrialLog};
-use crate::engine::TrialCounts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::harness::Harness;
@@ -21,9 +19,10 @@ use crate::id::Fingerprint;
 use crate::journal::{Journal, Record};
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
+use crate::paid::PaidTrials;
 use crate::sandbox::{Isolation, Sandbox, Session};
 use crate::task::Task;
-use crate::trial::{Finish, Outcome, Replicate, SplitName, Trial, TrialId, TrialKey};
+use crate::trial::{Finish, Outcome, Replicate, Spent, SplitName, Trial, TrialId, TrialKey};
 use crate::verifier::Verifier;
 
 /// The parts a trial needs, and the trials already paid for.
@@ -42,8 +41,9 @@ pub(crate) struct Runner {
     pub(crate) concurrency: usize,
     /// How often a void trial is tried again before it is recorded as void.
     pub(crate) void_retries: u32,
-    pub(crate) known: Mutex<HashMap<TrialId, Arc<Trial>>>,
-    pub(crate) tally: Mutex<TrialCounts>,
+    pub(crate) paid: PaidTrials,
+    /// When this session began, by the clock.
+    pub(crate) started: Duration,
 }
 
 /// One trial to run.
@@ -88,7 +88,10 @@ impl Runner {
         let document = serde_json::to_value(harness).map_err(|source| {
             Error::new(ErrorKind::Contract, "the harness has no JSON form").with_source(source)
         })?;
-        self.journal.append(&Record::Harness { fingerprint, document }).await?;
+        if !self.paid.knows_harness(fingerprint) {
+            self.journal.append(&Record::Harness { fingerprint, document }).await?;
+            self.paid.introduced(fingerprint);
+        }
         Ok(fingerprint)
     }
 
@@ -134,11 +137,29 @@ impl Runner {
     ) -> Result<Arc<Trial>> {
         let key = self.key(fingerprint, &order)?;
         let id = key.id()?;
-        if let Some(trial) = self.recall(id) {
-            self.note(&trial, true);
+        if let Some(trial) = self.paid.recall(id) {
+            self.observer.observe(&Event::TrialFinished { trial: &trial, reused: true });
             return Ok(trial);
         }
-        self.budget.note_elapsed(self.clock.now());
+        let trial = match self.paid.unrecorded(id) {
+            Some(trial) => trial,
+            None => self.bought(&harness, key, id, &order).await?,
+        };
+        self.journal.append(&Record::TrialFinished { trial: Arc::clone(&trial) }).await?;
+        self.paid.acknowledged(id);
+        self.observer.observe(&Event::TrialFinished { trial: &trial, reused: false });
+        Ok(trial)
+    }
+
+    /// One trial that nobody has paid for yet.
+    async fn bought<H: Harness>(
+        &self,
+        harness: &H,
+        key: TrialKey,
+        id: TrialId,
+        order: &Order,
+    ) -> Result<Arc<Trial>> {
+        self.budget.note_elapsed(self.elapsed());
         self.budget.admit_trial()?;
         self.journal.append(&Record::TrialStarted { id, key: key.clone() }).await?;
         let span = tracing::info_span!(
@@ -146,15 +167,18 @@ impl Runner {
             gen_ai.operation.name = "invoke_agent",
             task = %order.task.name,
             split = %order.split,
-            harness = %fingerprint.short(),
+            harness = %key.harness.short(),
             attempt = order.replicate.attempt,
         );
         let trial =
-            Arc::new(self.attempt_until_scored(&harness, key, &order).instrument(span).await?);
-        self.journal.append(&Record::TrialFinished { trial: Arc::clone(&trial) }).await?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&trial));
-        self.note(&trial, false);
+            Arc::new(self.attempt_until_scored(harness, key, order).instrument(span).await?);
+        self.paid.ended(id, &trial);
         Ok(trial)
+    }
+
+    /// How long this session has lasted.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_sub(self.started)
     }
 
     /// Tries a void trial again, a bounded number of times: infrastructure failure is never a task failure.
@@ -165,9 +189,12 @@ impl Runner {
         order: &Order,
     ) -> Result<Trial> {
         let mut void_attempts = 0;
+        // What void attempts cost was paid as well.
+        let mut spent = Spent::default();
         loop {
             let started = self.clock.now();
             let attempt = self.attempt(harness, &key, &order.task).await?;
+            spent += attempt.log.spent;
             if let (Outcome::Void { reason }, true) =
                 (&attempt.outcome, void_attempts < self.void_retries)
             {
@@ -184,7 +211,7 @@ impl Runner {
                 finish: attempt.finish,
                 trajectory: attempt.log.trajectory,
                 activations: attempt.log.activations,
-                spent: attempt.log.spent,
+                spent,
                 elapsed: self.clock.now().saturating_sub(started),
                 isolation: self.sandbox.isolation().clone(),
                 void_attempts,
@@ -287,25 +314,6 @@ impl Runner {
             isolation: isolation_print(self.sandbox.isolation())?,
             replicate: order.replicate,
         })
-    }
-
-    fn recall(&self, id: TrialId) -> Option<Arc<Trial>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn note(&self, trial: &Trial, reused: bool) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        match trial.passed() {
-            Some(_) => tally.scored += 1,
-            None => tally.void += 1,
-        }
-        tally.reused += u64::from(reused);
-        drop(tally);
-        self.observer.observe(&Event::TrialFinished { trial, reused });
-    }
-
-    pub(crate) fn counts(&self) -> TrialCounts {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Putting an engine together.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ use crate::lineage::Lineage;
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
 use crate::miner::Miner;
+use crate::paid::PaidTrials;
 use crate::proposer::Proposer;
 use crate::runner::{Order, Runner};
 use crate::sandbox::Sandbox;
@@ -275,7 +276,8 @@ impl<H: Harness> EngineBuilder<H> {
         earlier.check(&identity)?;
         self.journal.append(&Record::Opened { identity }).await?;
         let budget = Arc::new(Budget::new(self.caps));
-        budget.carry(earlier.spent, earlier.trials.len() as u64);
+        budget.carry(earlier.spent, earlier.started);
+        let started = self.clock.now();
         self.observer.observe(&Event::RunStarted {
             model: model.model(),
             isolation: sandbox.isolation(),
@@ -293,8 +295,12 @@ impl<H: Harness> EngineBuilder<H> {
             limits: self.config.limits,
             concurrency: self.config.concurrency,
             void_retries: self.config.void_retries,
-            known: Mutex::new(earlier.trials.clone()),
-            tally: Mutex::default(),
+            paid: PaidTrials::new(
+                earlier.trials.clone(),
+                earlier.void.clone(),
+                earlier.harnesses.clone(),
+            ),
+            started,
         };
         Ok((runner, earlier))
     }
@@ -334,7 +340,7 @@ impl<H: Harness> EngineBuilder<H> {
             })
         });
         let trials = runner.run(&harness, orders.collect(), "measurement").await?;
-        Ok(Measured { trials, counts: runner.counts(), spent: runner.budget.spent() })
+        Ok(Measured { trials, counts: runner.paid.counts(), spent: runner.budget.spent() })
     }
 }
 

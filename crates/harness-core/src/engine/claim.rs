@@ -49,14 +49,19 @@ impl<H: Harness> Engine<H> {
     async fn read_sealed(&self) -> Result<Claim> {
         let (first, last) = (self.lineage.seed(), self.lineage.tip());
         let before = self.runner.run(first, self.sealed_orders(), "seed harness, sealed").await?;
+        let mut trials = before.iter().map(|trial| trial.id()).collect::<Result<Vec<_>>>()?;
         // Nothing was promoted: both are the same harness, and the same trials speak for both.
         let after = match first.fingerprint()? == last.fingerprint()? {
             true => before.clone(),
-            false => self.runner.run(last, self.sealed_orders(), "final harness, sealed").await?,
+            false => {
+                let after =
+                    self.runner.run(last, self.sealed_orders(), "final harness, sealed").await?;
+                for trial in &after {
+                    trials.push(trial.id()?);
+                }
+                after
+            }
         };
-        let mut trials =
-            before.iter().chain(&after).map(|trial| trial.id()).collect::<Result<Vec<_>>>()?;
-        trials.dedup();
         Ok(Claim {
             first: first.fingerprint()?,
             last: last.fingerprint()?,

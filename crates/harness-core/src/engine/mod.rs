@@ -78,11 +78,11 @@ impl<H: Harness> Engine<H> {
         let span =
             tracing::info_span!("run", model = %self.runner.model.model(), seed = self.config.seed);
         let time_cap = self.runner.budget.caps().time;
-        let clock = Arc::clone(&self.runner.clock);
+        let (clock, elapsed) = (Arc::clone(&self.runner.clock), self.runner.elapsed());
         let work = self.rounds_then_claim().instrument(span);
         let Some(cap) = time_cap else { return work.await };
         futures::pin_mut!(work);
-        match future::select(work, clock.sleep(cap.saturating_sub(clock.now()))).await {
+        match future::select(work, clock.sleep(cap.saturating_sub(elapsed))).await {
             Either::Left((report, _)) => report,
             Either::Right(((), _)) => {
                 let message = format!("the cap on time is reached ({:.0} s)", cap.as_secs_f64());
@@ -220,13 +220,13 @@ impl<H: Harness> Engine<H> {
             held_out: &assessed.held_out,
             weaknesses,
         };
-        let given: Vec<ProposalId> = proposals.iter().map(|proposal| proposal.id.clone()).collect();
+        let given = proposals.clone();
         let arena = self.arena(round, Phase::Judge);
         let judgement = self.validator.judge(&incumbent, proposals, &arena).await?;
-        let judged: Vec<ProposalId> =
-            judgement.judged.iter().map(|judged| judged.proposal.id.clone()).collect();
-        if given != judged {
-            let message = "the validator did not answer each proposal once, in the order given";
+        // Whole proposals, not their ids: the edit that is promoted must be the one that was proposed.
+        if !judgement.judged.iter().map(|judged| &judged.proposal).eq(&given) {
+            let message =
+                "the validator did not answer each proposal once, as it was and in the order given";
             return Err(Error::new(ErrorKind::Contract, message));
         }
         for Judged { proposal, decision } in &judgement.judged {
@@ -281,7 +281,7 @@ impl<H: Harness> Engine<H> {
     fn remember(&mut self, report: &RoundReport) {
         self.history.extend(report.past_proposals());
         self.rounds.push(report.clone());
-        self.runner.budget.note_elapsed(self.runner.clock.now());
+        self.runner.budget.note_elapsed(self.runner.elapsed());
     }
 
     fn next_round(&self) -> u32 {

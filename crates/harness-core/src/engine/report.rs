@@ -109,7 +109,7 @@ impl<H: Harness> Engine<H> {
             last: fingerprint(self.lineage.tip()),
             rounds: self.rounds.clone(),
             claim: self.claim.clone(),
-            trials: self.runner.counts(),
+            trials: self.runner.paid.counts(),
             spent: self.runner.budget.spent(),
             stopped,
         }

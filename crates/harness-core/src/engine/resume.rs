@@ -1,6 +1,6 @@
 //! From the journal back to the state of a run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Claim, RoundReport};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Fingerprint;
 use crate::journal::{Journal, Record, RunIdentity};
 use crate::lineage::Promotion;
 use crate::proposal::Proposal;
@@ -19,7 +20,13 @@ use crate::weakness::Weakness;
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
     pub(super) opened: Option<RunIdentity>,
+    /// Scored trials.
     pub(super) trials: HashMap<TrialId, Arc<Trial>>,
+    /// Trials that were void when they were last run.
+    pub(super) void: HashSet<TrialId>,
+    /// How many trials were begun: a cap on trials counts these.
+    pub(super) started: u64,
+    pub(super) harnesses: HashSet<Fingerprint>,
     pub(super) consulted: Recorded,
     pub(super) mined: HashMap<u32, Vec<Weakness>>,
     pub(super) proposed: HashMap<u32, Vec<Proposal<Value>>>,
@@ -34,17 +41,35 @@ impl Earlier {
     pub(super) async fn read(journal: &dyn Journal) -> Result<Self> {
         let mut earlier = Self::default();
         let mut consulted = HashMap::new();
+        let mut running = HashSet::new();
         let mut records = journal.scan().await?;
         while let Some(record) = records.next().await {
             match record? {
                 Record::Opened { identity } => {
                     earlier.opened.get_or_insert(identity);
                 }
+                Record::Harness { fingerprint, .. } => {
+                    earlier.harnesses.insert(fingerprint);
+                }
+                Record::TrialStarted { id, .. } => {
+                    earlier.started += 1;
+                    running.insert(id);
+                }
                 Record::TrialFinished { trial } => {
-                    earlier.spent += trial.spent;
+                    let id = trial.id()?;
+                    // Written down twice when the first time was dropped before it was acknowledged; paid once.
+                    if running.remove(&id) {
+                        earlier.spent += trial.spent;
+                    }
                     // Void trials are run again: nothing is known about the harness from them.
-                    if trial.passed().is_some() {
-                        earlier.trials.insert(trial.id()?, trial);
+                    match trial.passed() {
+                        Some(_) => {
+                            earlier.void.remove(&id);
+                            earlier.trials.insert(id, trial);
+                        }
+                        None => {
+                            earlier.void.insert(id);
+                        }
                     }
                 }
                 Record::Consulted { consultation: answered } => {
@@ -59,11 +84,16 @@ impl Earlier {
                     earlier.proposed.insert(round, proposals);
                 }
                 Record::Round { report, promotion } => {
+                    // A round whose record was dropped before it was acknowledged was judged again: the later one
+                    // took effect.
+                    earlier.rounds.retain(|known: &RoundReport| known.round < report.round);
+                    earlier
+                        .promotions
+                        .retain(|known: &Promotion<Value>| known.round < report.round);
                     earlier.rounds.push(report);
                     earlier.promotions.extend(promotion);
                 }
                 Record::Claimed { claim } => earlier.claim = Some(claim),
-                Record::Harness { .. } | Record::TrialStarted { .. } => {}
             }
         }
         earlier.consulted = Arc::new(consulted);
