@@ -1,0 +1,127 @@
+//! What a trial and a run may use, and how they end when it is used up.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use harness_core::testing::{ManualClock, ScriptedLlm};
+use harness_core::{
+    Caps, Clock, Completion, Error, ErrorKind, Finish, LlmBackend, ModelId, Request, Result,
+    TrialLimits, Usage,
+};
+
+use crate::setting::{Setting, tasks, trials};
+
+fn finish(setting: &Setting) -> Finish {
+    let measured =
+        setting.clock.block_on(setting.builder().measure(tasks("in")[..1].to_vec())).unwrap();
+    let finish = measured.trials[0].finish.clone();
+    assert!(measured.trials[0].passed().is_some(), "used up is judged like any other end");
+    finish
+}
+
+#[test]
+fn out_of_steps_is_an_end_like_another() {
+    let mut setting = Setting::default();
+    setting.seed.calls = 5;
+    setting.config.limits = TrialLimits { steps: 3, ..TrialLimits::default() };
+    assert_eq!(finish(&setting), Finish::OutOfSteps);
+    // Both attempts, three calls each.
+    assert_eq!(setting.model.requests().len(), 6);
+}
+
+#[test]
+fn out_of_tokens_is_an_end_like_another() {
+    let mut setting = Setting::default();
+    setting.seed.calls = 5;
+    setting.config.limits = TrialLimits { tokens: 150, ..TrialLimits::default() };
+    assert_eq!(finish(&setting), Finish::OutOfTokens);
+    assert_eq!(setting.model.requests().len(), 4, "two calls of 100 tokens each");
+}
+
+#[test]
+fn out_of_context_is_an_end_like_another() {
+    let overflow = || Err(Error::new(ErrorKind::ContextOverflow, "too long"));
+    let setting = Setting { model: ScriptedLlm::new(move |_| overflow()), ..Setting::default() };
+    assert_eq!(finish(&setting), Finish::OutOfContext);
+}
+
+/// Takes an hour for each answer.
+#[derive(Debug)]
+struct SlowLlm(ManualClock, ModelId);
+
+#[async_trait]
+impl LlmBackend for SlowLlm {
+    fn model(&self) -> &ModelId {
+        &self.1
+    }
+
+    async fn complete(&self, _request: Request) -> Result<Completion> {
+        self.0.sleep(Duration::from_secs(3600)).await;
+        Ok(Completion::text("at last"))
+    }
+}
+
+fn slow(setting: &Setting) -> SlowLlm {
+    SlowLlm(setting.clock.clone(), ModelId::new("test", "slow"))
+}
+
+#[test]
+fn out_of_time_is_an_end_like_another_and_leaves_its_record() {
+    let mut setting = Setting::default();
+    setting.config.limits.time = Duration::from_secs(3 * 3600 + 1);
+    setting.seed.calls = 5;
+    let mut task = (*tasks("in")[0]).clone();
+    task.agent_timeout = None;
+    let builder = setting.builder().model(slow(&setting));
+    let measured = setting.clock.block_on(builder.measure(vec![task.into()])).unwrap();
+    let trial = &measured.trials[0];
+    assert_eq!((trial.finish.clone(), trial.passed()), (Finish::OutOfTime, Some(false)));
+    assert_eq!(trial.trajectory.steps.len(), 3, "three answers came in time and are on record");
+    assert_eq!(trial.elapsed, Duration::from_secs(3 * 3600 + 1));
+}
+
+#[test]
+fn a_cap_on_time_ends_the_run_and_a_later_session_goes_on() {
+    let mut setting = Setting::default();
+    // The tasks allow ten minutes for a trial; four run at once.
+    setting.clock.advance(Duration::from_secs(5 * 3600));
+    setting.caps.time = Some(Duration::from_secs(3 * 3600));
+    let work = async { setting.builder().model(slow(&setting)).build().await?.run().await };
+    let error = setting.clock.block_on(work).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    assert_eq!(setting.clock.now(), Duration::from_secs(8 * 3600), "to the second");
+    let before = trials(&setting.records()).len();
+    // A session of its own has the whole time again.
+    let work = async { setting.builder().model(slow(&setting)).build().await?.run().await };
+    setting.clock.block_on(work).unwrap();
+    assert!(before > 0 && trials(&setting.records()).len() > before);
+}
+
+#[test]
+fn caps_on_tokens_and_dollars_end_the_run() {
+    let caps = [
+        Caps { tokens: Some(6_000), ..Caps::default() },
+        Caps { usd: Some(2.0), ..Caps::default() },
+    ];
+    for caps in caps {
+        let setting = Setting { caps, ..Setting::default() };
+        let error = setting.run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        let calls = setting.model.requests().len();
+        assert!((4..=200).contains(&calls), "{calls} calls were made");
+    }
+}
+
+#[test]
+fn a_cap_on_dollars_needs_prices() {
+    let unpriced =
+        Usage { prompt_tokens: 5, completion_tokens: 5, cached_tokens: 0, cost_usd: None };
+    let setting = Setting {
+        model: ScriptedLlm::new(move |_| Ok(Completion::text("ok").with_usage(unpriced))),
+        caps: Caps { usd: Some(100.0), ..Caps::default() },
+        ..Setting::default()
+    };
+    let error = setting.run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    assert!(error.message().contains("price"), "{error}");
+}

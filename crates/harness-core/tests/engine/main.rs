@@ -1,0 +1,18 @@
+//! The engine with the doubles in every seat: what a run does, records, refuses and survives.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only functions marked as tests"
+)]
+
+mod algebra;
+mod claim;
+mod contract;
+mod drops;
+mod leak;
+mod limits;
+mod promotion;
+mod resume;
+mod setting;
+mod void;
+mod world;
