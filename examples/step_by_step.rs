@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
         println!("round {}: held-in {}/{}", round.round, round.assessed.held_in.passed, round.assessed.held_in.scored);
     };
     second.claim().await?;
-    let report = second.report(stopped);
+    let report = second.report(Some(stopped));
     println!("stopped: {stopped:?}");
     common::print(&report);
     assert_eq!(second.lineage().promotions().len(), 1);

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_benchmark::{HarborTask, Loader, Selection};
+use harness_benchmark::{HarborTask, Loader, Selection, Skipped};
+use harness_benchmark::harbor::Solution;
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
-use harness_llm::simulated::{Playbook, SimulatedLlm};
-use harness_llm::{ChatBackend, PriceTable, Priced, Retried, Secret};
+
+use harness_llm::{ChatBackend, Playbook, PriceTable, Priced, Profile, Retried, Secret, SimulatedLlm};
 use harness_sandbox::SandboxKind;
 
 use crate::options::{Agent, Options, SandboxChoice};
@@ -15,24 +16,22 @@ use crate::wrong;
 
 const OPENAI: &str = "https://api.openai.com/v1";
 
+/// The tasks of a run, and those that cannot take part.
+pub(crate) struct Tasks {
+    pub(crate) tasks: Vec<HarborTask>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
 /// The tasks, with what was left out told aloud.
-pub(crate) fn tasks(options: &Options) -> Result<Vec<HarborTask>> {
+pub(crate) fn tasks(options: &Options) -> Result<Tasks> {
     let directory = options.tasks.clone().unwrap_or_else(bundled);
-    let mut loader = Loader::new();
-    if !matches!(options.agent, Agent::Minimal) {
-        loader = loader.keeping_unsolved();
-    }
-    let loaded = loader.load(&directory)?;
-    let selection = Selection::new(&options.include, &options.exclude, options.limit)?;
-    for skipped in loaded.skipped.iter().filter(|skipped| selection.matches(skipped.name.as_str())) {
+    let loaded = Loader::new().with_variables(std::env::vars().collect()).load(&directory)?;
+    for skipped in &loaded.skipped {
         eprintln!("skipped {}: {}", skipped.name, skipped.reason);
     }
-    let tasks = selection.apply(loaded.tasks);
-    if tasks.is_empty() {
-        let directory = directory.display();
-        return Err(wrong(format!("no task is left of {directory}: look at --tasks, --include, --exclude, --limit")));
-    }
-    Ok(tasks)
+    let selection =
+        Selection { include: options.include.clone(), exclude: options.exclude.clone(), limit: options.limit };
+    Ok(Tasks { tasks: selection.apply(loaded.tasks)?, skipped: loaded.skipped })
 }
 
 /// The tasks that come with this example: beside it in the checkout it was built from, or where it is started.
@@ -42,10 +41,10 @@ fn bundled() -> PathBuf {
 }
 
 /// The model behind what a run needs of it: retries, and a price where one is known.
-pub(crate) fn model(options: &Options, tasks: &[HarborTask]) -> Result<Arc<dyn LlmBackend>> {
+pub(crate) fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBackend>> {
     if let Some(profile) = options.model.strip_prefix("simulated:") {
-        let playbooks = tasks.iter().filter_map(playbook).collect();
-        return Ok(Arc::new(SimulatedLlm::new(profile.parse()?, options.seed, playbooks)));
+        let playbooks = tasks.tasks.iter().filter_map(playbook);
+        return Ok(Arc::new(SimulatedLlm::new(Profile::named(profile)?, options.seed, playbooks)));
     }
     let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
     let backend = match (&options.base_url, provider) {
@@ -87,7 +86,8 @@ fn prices(options: &Options) -> Result<PriceTable> {
 }
 
 fn playbook(task: &HarborTask) -> Option<Playbook> {
-    let script = task.solution.as_ref()?.script()?;
+    let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
+    let script = String::from_utf8_lossy(script);
     let outputs = task.task.outputs.iter().map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
     Some(Playbook::from_script(task.task.name.as_str(), &task.task.instruction, &script, outputs.collect::<Vec<_>>()))
 }

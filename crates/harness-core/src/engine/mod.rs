@@ -99,7 +99,7 @@ impl<H: Harness> Engine<H> {
             self.round().await?;
         };
         self.claim().await?;
-        Ok(self.report(stopped))
+        Ok(self.report(Some(stopped)))
     }
 
     /// One round.

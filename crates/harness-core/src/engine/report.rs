@@ -79,8 +79,8 @@ pub struct RunReport {
     pub trials: TrialCounts,
     /// What everything cost, resumed sessions included.
     pub spent: Spent,
-    /// Why it ended.
-    pub stopped: StopReason,
+    /// Why it ended; `None` while it has not.
+    pub stopped: Option<StopReason>,
 }
 
 /// How many trials a run has.
@@ -96,7 +96,7 @@ pub struct TrialCounts {
 
 impl<H: Harness> Engine<H> {
     /// The run so far.
-    pub fn report(&self, stopped: StopReason) -> RunReport {
+    pub fn report(&self, stopped: Option<StopReason>) -> RunReport {
         let fingerprint = |harness: &H| {
             // Both were fingerprinted when they were introduced to the journal.
             harness.fingerprint().unwrap_or(Fingerprint::of_bytes(&[]))

@@ -1,0 +1,201 @@
+//! What can be done with the parts: plan, evolve, measure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness_benchmark::{
+    Assignment, HarborTask, HarborVerifier, NopHarness, OracleHarness, Proportions, Skipped,
+};
+use harness_core::{
+    Benchmark, Caps, Engine, EngineBuilder, EngineConfig, Error, ErrorKind, Harness, LlmBackend, MinimalHarness,
+    Result, Sandbox, SplitName, Task, TrialLimits,
+};
+use harness_miner::SignatureMiner;
+use harness_proposer::LlmProposer;
+use harness_report::{MeasurementSummary, ProgressObserver, Summary, measurement_table, publish, run_table, write_atomically};
+use harness_sandbox::TokioExecutor;
+use harness_validator::{GateKind, Plan, RegressionValidator};
+use serde::Serialize;
+
+use crate::options::{Agent, Options};
+use crate::parts::Tasks;
+use crate::state::State;
+
+/// Trials, cost and power, before anything is spent.
+pub(crate) fn plan(options: &Options, tasks: &Tasks) -> Result<()> {
+    let benchmark = benchmark(options, tasks)?;
+    let gate = options.gate.parse::<GateKind>()?;
+    let count = |split| u32::try_from(benchmark.tasks(split).len()).unwrap_or(u32::MAX);
+    let plan = Plan {
+        held_in: count(SplitName::HeldIn),
+        held_out: count(SplitName::HeldOut),
+        sealed: count(SplitName::Sealed),
+        attempts: options.attempts,
+        width: u32::try_from(options.width).unwrap_or(u32::MAX),
+        rounds: options.rounds,
+        claim_attempts: options.claim_attempts,
+    };
+    let planned = plan.at_worst(gate.gate().as_ref());
+    let tokens = planned.total.saturating_mul(limits(options).tokens);
+    if options.json {
+        return print_json(&serde_json::json!({ "plan": plan, "trials": planned, "tokens_at_most": tokens, "usd_at_most": null }));
+    }
+    println!("tasks           {} held-in, {} held-out, {} sealed", plan.held_in, plan.held_out, plan.sealed);
+    println!("trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
+        planned.total, planned.assess, planned.judge, planned.compose, planned.claim);
+    println!("tokens at most  {tokens} ({} a trial)", limits(options).tokens);
+    println!("cost at most    unknown before the first call tells what a token costs; --max-cost caps it");
+    println!("smallest effect {:.1} points over all tasks, {:.1} points on the targeted ones (80 % power)",
+        planned.smallest_effect * 100.0, planned.smallest_targeted_effect * 100.0);
+    Ok(())
+}
+
+/// The whole loop.
+pub(crate) async fn evolve(
+    options: &Options,
+    tasks: Tasks,
+    model: Arc<dyn LlmBackend>,
+    sandbox: Arc<dyn Sandbox>,
+    state: &mut State,
+) -> Result<()> {
+    let gate = options.gate.parse::<GateKind>()?;
+    let progress = ProgressObserver::stderr();
+    let mut engine = builder(MinimalHarness::default(), options, &tasks, model, sandbox, state)?
+        .benchmark(benchmark(options, &tasks)?)
+        .miner(SignatureMiner::new())
+        .proposer(LlmProposer::new())
+        .validator(RegressionValidator::from(gate))
+        .identity("gate", gate)
+        .observer(progress.clone())
+        .build()
+        .await?;
+    let ended = engine.run().await;
+    progress.finish();
+    let (report, stopped) = match ended {
+        Ok(report) => (report, None),
+        // What was found before the money ran out is worth reading.
+        Err(error) if error.kind() == ErrorKind::Budget => (engine.report(None), Some(error)),
+        Err(error) => return Err(error),
+    };
+    let mut summary = Summary::of(&report).with_skipped(skipped(&tasks.skipped));
+    if let Some(error) = &stopped {
+        summary = summary.with_stopped(error.report());
+    }
+    let summary = publish(state.directory(), summary)?;
+    show(options, &summary, &run_table(&summary))?;
+    stopped.map_or(Ok(()), Err)
+}
+
+/// One agent on every task, without evolution.
+pub(crate) async fn measure(
+    options: &Options,
+    tasks: Tasks,
+    model: Arc<dyn LlmBackend>,
+    sandbox: Arc<dyn Sandbox>,
+    state: &mut State,
+) -> Result<()> {
+    let progress = ProgressObserver::stderr();
+    let all = plain(&tasks.tasks);
+    let id = model.model().clone();
+    let measured = match options.agent {
+        Agent::Oracle => {
+            let oracle = OracleHarness::new(&tasks.tasks);
+            builder(oracle, options, &tasks, model, sandbox, state)?.observer(progress.clone()).measure(all).await
+        }
+        _ => {
+            let nop = NopHarness::default();
+            builder(nop, options, &tasks, model, sandbox, state)?.observer(progress.clone()).measure(all).await
+        }
+    };
+    progress.finish();
+    let agent = if options.agent == Agent::Oracle { "oracle" } else { "nop" };
+    let summary = MeasurementSummary::of(agent, &id, &measured?).with_skipped(skipped(&tasks.skipped));
+    let json = serde_json::to_vec_pretty(&summary).map_err(no_json)?;
+    write_atomically(&state.directory().join("summary.json"), &json)?;
+    show(options, &summary, &measurement_table(&summary))
+}
+
+/// What evolving and measuring have in common.
+fn builder<H: Harness>(
+    harness: H,
+    options: &Options,
+    tasks: &Tasks,
+    model: Arc<dyn LlmBackend>,
+    sandbox: Arc<dyn Sandbox>,
+    state: &mut State,
+) -> Result<EngineBuilder<H>> {
+    let builder = Engine::builder(harness)
+        .model(model)
+        .sandbox(sandbox)
+        .verifier(HarborVerifier::new(&tasks.tasks)?)
+        .journal(state.take_journal()?)
+        .caps(Caps {
+            usd: options.max_cost,
+            tokens: options.max_tokens,
+            trials: options.max_trials,
+            time: options.max_time.map(|span| span.0),
+        })
+        .config(config(options));
+    Ok(match TokioExecutor::current() {
+        Some(executor) => builder.executor(executor),
+        None => builder,
+    })
+}
+
+fn config(options: &Options) -> EngineConfig {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    EngineConfig {
+        rounds: options.rounds,
+        width: options.width,
+        attempts: options.attempts,
+        claim_attempts: options.claim_attempts,
+        seed: options.seed,
+        limits: limits(options),
+        concurrency: options.concurrency.unwrap_or(processors * 2),
+        ..EngineConfig::default()
+    }
+}
+
+fn limits(options: &Options) -> TrialLimits {
+    TrialLimits { steps: options.steps, time: Duration::from_secs(3600), ..TrialLimits::default() }
+}
+
+fn benchmark(options: &Options, tasks: &Tasks) -> Result<Benchmark> {
+    let all = plain(&tasks.tasks);
+    let assignment = match &options.split {
+        Some(file) => Assignment::read(file, all.iter().map(|task| &task.name))?,
+        None => Assignment::stratified(&all, options.seed, Proportions::default())?,
+    };
+    assignment.benchmark(&all)
+}
+
+fn plain(tasks: &[HarborTask]) -> Vec<Arc<Task>> {
+    tasks.iter().map(|task| Arc::clone(&task.task)).collect()
+}
+
+fn skipped(skipped: &[Skipped]) -> Vec<harness_report::Skipped> {
+    let tell = |skipped: &Skipped| harness_report::Skipped {
+        name: skipped.name.to_string(),
+        reason: skipped.reason.clone(),
+    };
+    skipped.iter().map(tell).collect()
+}
+
+/// The table for a person, on stdout; with `--json` on stderr, and the summary on stdout.
+fn show(options: &Options, summary: &impl Serialize, table: &str) -> Result<()> {
+    if !options.json {
+        println!("{table}");
+        return Ok(());
+    }
+    eprintln!("{table}");
+    print_json(summary)
+}
+
+fn print_json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(value).map_err(no_json)?);
+    Ok(())
+}
+
+fn no_json(source: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Contract, "the summary has no JSON form").with_source(source)
+}
