@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_core::{Error, ErrorKind, Result, SandboxPath, Task, TaskName};
+use harness_core::{Error, ErrorKind, Network, Result, SandboxPath, Task, TaskName};
 
+use super::dockerfile::unconditional;
 use super::environment::{Site, variables};
 use super::instruction::without_canary;
 use super::manifest::Manifest;
@@ -155,10 +156,14 @@ fn assemble(site: &Site<'_>, name: TaskName) -> Step<HarborTask> {
             wrong(file, "key `artifacts`", error.message(), "write a path without '..'")
         })?);
     }
+    let environment = site.environment()?;
+    if environment.network == Network::None {
+        can_be_judged_offline(&tests)?;
+    }
     let task = Task {
         name,
         instruction,
-        environment: site.environment()?,
+        environment,
         outputs,
         agent_timeout,
         verifier_timeout,
@@ -195,6 +200,19 @@ fn tests(directory: &Path) -> Step<Tree> {
     match tests.file(HarborTask::TEST) {
         Some(_) => Ok(tests),
         None => Err(missing().into()),
+    }
+}
+
+/// Skips a task whose tests install what they run: without a network no attempt at it could ever be judged, and each
+/// would have been paid for.
+fn can_be_judged_offline(tests: &Tree) -> Step<()> {
+    let script = String::from_utf8_lossy(tests.file(HarborTask::TEST).unwrap_or_default());
+    match unconditional(&script) {
+        None => Ok(()),
+        Some(what) => unavailable(format!(
+            "its tests need the network, which this run does not offer: tests/{} {what}",
+            HarborTask::TEST
+        )),
     }
 }
 

@@ -21,7 +21,8 @@
 //! - An image without `WORKDIR` works in `/app`, where Docker would work in `/`.
 //! - Files get mode 755 when the host's file is executable and 644 otherwise, unless `--chmod` says more.
 //! - A task that says nothing of the network has none, unless [`Loader::with_public_network`] was called: the model is
-//!   called from outside of the session, so most tasks need none.
+//!   called from outside of the session, so most tasks need none. Tests that would download what they run, as most of
+//!   Terminal-Bench 2's do, then make the task skipped: nobody could judge an attempt.
 
 mod dockerfile;
 mod environment;

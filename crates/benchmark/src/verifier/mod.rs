@@ -33,6 +33,9 @@ const LARGEST_REWARD: usize = 64 * 1024;
 /// reward that is absent, empty, broken or not in [0, 1], a time-out, and a pytest that never started are *void*, never 0.
 ///
 /// Every task that it may be asked about is given at the start.
+///
+/// What it cannot stop: the tests run where the agent was. A daemon that the agent left, which some tasks want, runs on
+/// beside them and could write the reward after they did.
 #[derive(Debug)]
 pub struct HarborVerifier {
     tests: BTreeMap<TaskName, Tests>,

@@ -222,6 +222,15 @@ fn what_cannot_be_given_is_skipped_with_its_reason() {
 }
 
 #[test]
+fn tests_that_need_a_network_are_no_tests_without_one() {
+    let tests = "#!/bin/bash\napt-get install -y curl\nuvx pytest /tests\n";
+    let tasks = Tasks::one().with("tests/test.sh", tests);
+    assert!(tasks.skipped().contains("tests/test.sh installs packages"), "{}", tasks.skipped());
+    let online = tasks.load_with(&Loader::new().with_public_network());
+    assert_eq!(online.tasks.len(), 1);
+}
+
+#[test]
 fn one_skipped_task_does_not_stop_the_others() {
     let tasks = Tasks::new();
     tasks.task("a").task("b");

@@ -235,7 +235,7 @@ impl<'a> Build<'a> {
             let harmless =
                 ["--mount=type=cache", "--mount=type=tmpfs", "--network=", "--security="];
             if !harmless.iter().any(|known| option.starts_with(known)) {
-                return self.cannot(format!("needs an image build for '{option}'"));
+                return self.cannot(format!("has the option '{option}'"));
             }
             rest = after.trim_start();
         }

@@ -31,7 +31,7 @@ impl Arguments {
                 Some(("link", _)) => {}
                 Some(("chown", owner)) if is_root(owner) => {}
                 Some((name, _)) => {
-                    return Err(format!("the option '--{name}' needs an image build"));
+                    return Err(format!("has the option '--{name}'"));
                 }
             }
         }

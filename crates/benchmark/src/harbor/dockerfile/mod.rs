@@ -10,5 +10,6 @@ mod stand_in;
 mod words;
 
 pub(crate) use build::{Build, Built};
+pub(crate) use packages::unconditional;
 pub(crate) use run::quote;
 pub(crate) use stand_in::stand_in;

@@ -5,6 +5,16 @@ pub(crate) fn obstacle(script: &str) -> Option<String> {
     commands(script).iter().find_map(|command| judge(command))
 }
 
+/// The same for a script that may have another way: only what stands at its top level, with no alternative beside it.
+pub(crate) fn unconditional(script: &str) -> Option<String> {
+    let script = script.replace("\\\n", " ");
+    let has_no_other_way = |line: &&str| {
+        !line.starts_with([' ', '\t'])
+            && !["||", "command -v", "which "].iter().any(|it| line.contains(it))
+    };
+    script.lines().filter(has_no_other_way).find_map(obstacle)
+}
+
 fn judge(command: &[String]) -> Option<String> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let (program, arguments) = program(&words)?;
@@ -185,6 +195,20 @@ mod tests {
             "",
         ] {
             assert_eq!(obstacle(script), None, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_script_with_another_way_is_given_the_chance() {
+        let tests = "#!/bin/bash\napt-get update\ncurl -LsSf https://example.org/uv/install.sh | sh\nuvx pytest x\n";
+        assert!(unconditional(tests).unwrap().contains("apt-get update"));
+        for script in [
+            "command -v pytest || pip install pytest\npytest x\n",
+            "if ! command -v pytest; then\n  pip install pytest\nfi\n",
+            "pip install pytest || true\n",
+            "pytest x\n",
+        ] {
+            assert_eq!(unconditional(script), None, "{script}");
         }
     }
 

@@ -140,7 +140,7 @@ async fn evidence_names_what_failed_and_shows_the_end() {
 #[tokio::test]
 async fn a_pytest_that_never_started_is_no_failure_of_the_agent() {
     let zero = "echo 0 > \"$VERIFIER_LOGS_PATH/reward.txt\"\n";
-    let bootstrap = format!("no-such-uvx pytest /tests\n{zero}");
+    let bootstrap = format!("no-such-tool pytest /tests\n{zero}");
     assert!(void(judge(&bootstrap, "").await).contains("never started"));
     let ran = format!("echo '=== test session starts ==='; pytest() {{ :; }}; pytest\n{zero}");
     assert_eq!(scored(&judge(&ran, "").await), 0.0);
