@@ -308,6 +308,31 @@ fn no_gain_on_the_target_ends_in_the_screen() {
 }
 
 #[test]
+fn the_bad_luck_that_was_mined_is_not_held_against_the_incumbent() {
+    // The assessment failed where the incumbent in truth passes: a candidate that passes too has mended nothing.
+    let mut world = World::new(&vec![(pass(), pass()); 6], &vec![(pass(), pass()); 4]).targeting(3);
+    for task in &mut world.full.held_in {
+        task.assessed = vec![Cell::Failed; ATTEMPTS as usize];
+    }
+    assert_eq!(world.judge(&SequentialGate::default()).verdict, Verdict::Reject);
+    assert_eq!(world.judge(&PaperGate::default()).verdict, Verdict::Promote, "as published");
+}
+
+#[test]
+fn a_gain_that_is_less_likely_than_none_ends_the_looks_early() {
+    let flaky =
+        || vec![Cell::Passed, Cell::Failed, Cell::Passed, Cell::Failed, Cell::Passed, Cell::Failed];
+    let mut held_in = vec![(flaky(), flaky()); 12];
+    held_in.push((flaky(), fail()));
+    let decision =
+        World::new(&held_in, &vec![(flaky(), flaky()); 8]).judge(&SequentialGate::default());
+    assert_eq!(decision.verdict, Verdict::Reject);
+    assert!(decision.reason.contains("less likely than none"), "{}", decision.reason);
+    let evidence = decision.evidence.expect("it ran trials");
+    assert_eq!(evidence.held_in.candidate.scored, 13 * u64::from(ATTEMPTS));
+}
+
+#[test]
 fn gates_have_names_and_an_unknown_one_is_told_which_there_are() {
     for kind in [GateKind::Paper, GateKind::Sequential] {
         assert_eq!(kind.to_string().parse::<GateKind>().expect("a name"), kind);

@@ -2,10 +2,16 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
-use futures::FutureExt;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use futures::executor::block_on;
+use futures::{FutureExt, StreamExt};
 use harness_core::testing::{ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask};
-use harness_core::{Decision, Engine, RoundReport, SplitName, Validator, Verdict};
+use harness_core::{
+    Decision, Engine, Journal, MemoryJournal, Phase, Record, RoundReport, SplitName, TrialId,
+    Validator, Verdict,
+};
 use harness_validator::{GateKind, RegressionValidator};
 
 const GATES: [GateKind; 2] = [GateKind::Paper, GateKind::Sequential];
@@ -136,6 +142,41 @@ fn forward_selection_keeps_what_gets_along_with_the_best() {
     assert_eq!(report.judged[1].decision.verdict, Verdict::Reject);
     let together = report.composition.expect("it was judged together");
     assert_eq!(together.evidence.expect("trials").held_in.change(), 8);
+}
+
+#[test]
+fn a_composition_is_judged_by_trials_of_its_own() {
+    for kind in GATES {
+        // One weakness for both edits, so that either gate takes both.
+        let world = World::uniform(10, |_, index| match index {
+            0..6 => {
+                WorldTask::new("", 0.0).moved_by("a", 0.5).moved_by("b", 0.5).moved_by("c", 1.0)
+            }
+            _ => WorldTask::new("", 1.0),
+        });
+        let journal = Arc::new(MemoryJournal::default());
+        let builder = world
+            .engine(WorldHarness::default())
+            .expect("a world")
+            .proposer(proposing(vec![up("a"), up("b")]))
+            .validator(RegressionValidator::from(kind))
+            .journal(Arc::clone(&journal));
+        let mut engine = block_on(builder.build()).expect("an engine");
+        let report = block_on(engine.round()).expect("a round");
+        assert_eq!(report.promoted.len(), 2, "{kind}");
+
+        let phases: HashMap<TrialId, Phase> = block_on(async {
+            let records = journal.scan().await.expect("readable");
+            let phase = |record: harness_core::Result<Record>| async {
+                let Ok(Record::TrialFinished { trial }) = record else { return None };
+                Some((trial.id().expect("an id"), trial.key.replicate.phase))
+            };
+            records.filter_map(phase).collect().await
+        });
+        let trials = report.composition.and_then(|d| d.evidence).expect("evidence").trials;
+        assert!(trials.iter().any(|trial| phases[trial] == Phase::Compose));
+        assert!(trials.iter().all(|trial| phases[trial] != Phase::Judge), "{kind}");
+    }
 }
 
 #[test]

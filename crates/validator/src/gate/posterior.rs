@@ -127,3 +127,46 @@ fn flakiness(gate: &SequentialGate, evidence: &Evidence) -> f64 {
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tasks(prefix: &str, count: usize, incumbent: Cell, candidate: Cell) -> Vec<TaskCells> {
+        let task = |index| TaskCells {
+            beside: vec![incumbent; 2],
+            candidate: vec![candidate; 2],
+            ..TaskCells::new(format!("{prefix}{index}").as_str().into())
+        };
+        (0..count).map(task).collect()
+    }
+
+    fn posterior(targeted: usize, held_out_mended: usize) -> Posterior {
+        let held_in = tasks("in", 10, Cell::Failed, Cell::Passed);
+        let mut held_out = tasks("mended", held_out_mended, Cell::Failed, Cell::Passed);
+        held_out.extend(tasks("same", 10 - held_out_mended, Cell::Passed, Cell::Passed));
+        let target = held_in[..targeted].iter().map(|task| task.task.clone()).collect();
+        let evidence = Evidence { attempts: 2, target, held_in, held_out };
+        Posterior::of(&SequentialGate::default(), &evidence)
+    }
+
+    #[test]
+    fn more_is_expected_of_held_out_when_the_weakness_is_common() {
+        assert!(posterior(8, 5).held_out.mean > posterior(1, 5).held_out.mean);
+    }
+
+    #[test]
+    fn the_whole_is_the_mean_of_the_splits_by_tasks() {
+        let posterior = posterior(3, 5);
+        let mean = f64::midpoint(posterior.held_in.mean, posterior.held_out.mean);
+        assert!((posterior.overall.mean - mean).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_flip_on_the_target_is_believed_and_a_single_attempt_is_not_yet() {
+        assert!(posterior(3, 0).target.above(0.5) > 0.95);
+        let nothing = Evidence::default();
+        let gate = SequentialGate::default();
+        assert!((Posterior::of(&gate, &nothing).overall.above(0.0) - 0.5).abs() < 1e-12);
+    }
+}

@@ -56,3 +56,56 @@ fn tally(cells: impl Iterator<Item = Cell>) -> (u32, u32) {
         (passed + u32::from(cell == Cell::Passed), scored + 1)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str, incumbent: (usize, usize), candidate: (usize, usize)) -> TaskCells {
+        let cells = |(passed, all): (usize, usize)| {
+            let cell = |index| if index < passed { Cell::Passed } else { Cell::Failed };
+            (0..all).map(cell).collect::<Vec<_>>()
+        };
+        TaskCells {
+            beside: cells(incumbent),
+            candidate: cells(candidate),
+            ..TaskCells::new(name.into())
+        }
+    }
+
+    fn objections(tasks: Vec<TaskCells>, most: u32) -> Objections {
+        let evidence = Evidence { attempts: most / 3, held_out: tasks, ..Evidence::default() };
+        Objections::of(&SequentialGate::default(), &evidence, most)
+    }
+
+    fn with_bystanders(broken: TaskCells, tasks: usize, attempts: usize) -> Vec<TaskCells> {
+        let kept = (1..tasks).map(|_| task("kept", (attempts, attempts), (attempts, attempts)));
+        std::iter::once(broken).chain(kept).collect()
+    }
+
+    #[test]
+    fn a_plain_flip_blocks_even_the_largest_benchmark_with_the_fewest_attempts() {
+        let tasks = with_bystanders(task("flips", (3, 3), (0, 3)), 500, 3);
+        assert_eq!(objections(tasks, 3).broken.len(), 1);
+    }
+
+    #[test]
+    fn a_near_flip_blocks_where_few_tasks_could_have_done_it_by_chance() {
+        let near = || task("nearly", (6, 6), (1, 6));
+        assert_eq!(objections(with_bystanders(near(), 4, 6), 6).broken.len(), 1);
+        assert_eq!(objections(with_bystanders(near(), 200, 6), 6).broken.len(), 0);
+    }
+
+    #[test]
+    fn a_flaky_task_keeps_quiet() {
+        let objections = objections(vec![task("flaky", (3, 6), (0, 6))], 6);
+        assert!(objections.broken.is_empty() && objections.suspect.is_empty());
+    }
+
+    #[test]
+    fn a_loss_that_could_be_chance_is_looked_at_again_while_attempts_are_left() {
+        let tasks = || with_bystanders(task("suspect", (2, 2), (0, 2)), 10, 2);
+        assert_eq!(objections(tasks(), 6).suspect, [(GatingSplit::HeldOut, "suspect".into())]);
+        assert!(objections(tasks(), 2).suspect.is_empty());
+    }
+}
