@@ -22,15 +22,15 @@ const BYTES: usize = 20_000;
 fn main() -> io::Result<()> {
     let parent = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     for appenders in [1, 8, 64] {
-        report(&format!("{appenders:3} appenders, shared syncs"), appenders, || {
+        report(&format!("{appenders:3} appenders, shared syncs"), || {
             journal(Path::new(&parent), appenders)
         })?;
     }
-    report("  1 appender, plain file, fdatasync after each", 1, || floor(Path::new(&parent)))?;
+    report("  1 appender, plain file, fdatasync after each", || floor(Path::new(&parent)))?;
     let opened = tempfile::tempdir_in(&parent)?;
     block_on(fill(&SqliteJournal::open(opened.path()).map_err(io::Error::other)?, RECORDS))
         .map_err(io::Error::other)?;
-    report("  scan", 1, || {
+    report("  scan", || {
         let read = SqliteJournal::read(opened.path()).map_err(io::Error::other)?;
         let count = block_on(async { read.scan().await.map(StreamExt::count) });
         let count = block_on(count.map_err(io::Error::other)?);
@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     })
 }
 
-fn report(name: &str, _appenders: usize, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
+fn report(name: &str, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
     let started = Instant::now();
     work()?;
     let seconds = started.elapsed().as_secs_f64();
