@@ -172,14 +172,11 @@ async fn played_stanza_by_stanza_every_script_solves_its_task() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// Prints pass rates; run by hand with `HARNESS_LLM_RATES=<attempts>`.
+/// Prints pass rates over the bundled tasks, of the seed harness and of one with every control that mends.
 #[tokio::test]
+#[ignore = "a measurement of minutes: run by hand with --ignored --nocapture"]
 async fn rates() {
-    let Some(attempts) =
-        std::env::var("HARNESS_LLM_RATES").ok().and_then(|text| text.parse::<u64>().ok())
-    else {
-        return;
-    };
+    let attempts = 3;
     let early = "You have looked enough. Create the required output now with its real content, then check it.";
     let mended = harness(&[
         ("/controls/unchanged_cap", json!({ "max_calls": 6, "message": early })),
