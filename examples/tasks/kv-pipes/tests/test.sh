@@ -23,7 +23,7 @@ if [ ! -f kvd.py ]; then
 else
   cp kvd.py "$work/kvd.py"
   cd "$work"
-  timeout 30 python3 -I "$tests/client.py" 2> "$work/error"
+  timeout -k 2 25 python3 -I "$tests/client.py" 2> "$work/error"
   status=$?
   check all_checks "the client ended with status $status: $(tail -n 1 "$work/error" | cut -c 1-100)" test "$status" = 0
 fi
