@@ -319,6 +319,25 @@ fn the_bad_luck_that_was_mined_is_not_held_against_the_incumbent() {
 }
 
 #[test]
+fn a_likely_loss_on_held_out_blocks_a_certain_gain_on_held_in() {
+    let flaky = || [Cell::Passed, Cell::Failed].repeat(ATTEMPTS as usize * 3 / 2);
+    let held_in = vec![(fail(), pass()); 10];
+    let held_out = |lost: usize| {
+        let mut held_out = vec![(flaky(), fail()); lost];
+        held_out.extend(vec![(flaky(), flaky()); 4 - lost]);
+        held_out.extend(vec![(pass(), pass()); 6]);
+        held_out
+    };
+    let judge =
+        |lost| World::new(&held_in, &held_out(lost)).targeting(5).judge(&SequentialGate::default());
+    assert_eq!(judge(0).verdict, Verdict::Promote);
+    for lost in 1..=4 {
+        let decision = judge(lost);
+        assert_ne!(decision.verdict, Verdict::Promote, "{lost}: {}", decision.reason);
+    }
+}
+
+#[test]
 fn a_gain_that_is_less_likely_than_none_ends_the_looks_early() {
     let flaky =
         || vec![Cell::Passed, Cell::Failed, Cell::Passed, Cell::Failed, Cell::Passed, Cell::Failed];

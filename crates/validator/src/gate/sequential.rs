@@ -52,7 +52,8 @@ pub struct SequentialGate {
     pub hopeless: f64,
     /// Reject as harmful when P(δ > 0) over all tasks is at most this.
     pub harm: f64,
-    /// A loss on a split that is not worth caring about, in pass rate.
+    /// A loss on a split that is not worth caring about, in pass rate; half a task where the split is so small that half
+    /// a task is more, because nothing finer can be resolved there.
     pub margin: f64,
     /// The largest P(δ < −margin) on a split with which a candidate is promoted.
     pub tolerance: f64,
@@ -177,11 +178,12 @@ impl SequentialGate {
             );
             decide(verdict, reason, &tasks)
         };
-        if let Some(why) = self.harm_in(&posterior, &objections) {
+        let margins = GatingSplit::BOTH.map(|split| (split, self.margin_on(evidence.split(split))));
+        if let Some(why) = self.harm_in(&posterior, &objections, margins) {
             return say(Verdict::Reject, why);
         }
         let settled = done >= evidence.attempts;
-        if settled && self.is_promotable(&posterior) {
+        if settled && self.is_promotable(&posterior, margins) {
             return match follow_up(evidence, &objections) {
                 Some(buy) => Step::Buy(buy),
                 None => say(Verdict::Promote, "it helps and breaks nothing".to_owned()),
@@ -198,24 +200,35 @@ impl SequentialGate {
         }
     }
 
-    fn harm_in(&self, posterior: &Posterior, objections: &Objections) -> Option<String> {
+    fn harm_in(
+        &self,
+        posterior: &Posterior,
+        objections: &Objections,
+        margins: [(GatingSplit, f64); 2],
+    ) -> Option<String> {
         if let Some((task, loss)) = objections.broken.first() {
             return Some(format!("it breaks '{task}', P(loss) = {loss:.3}"));
         }
-        let lost = GatingSplit::BOTH
-            .into_iter()
-            .map(|split| (split, 1.0 - posterior.split(split).above(-self.margin)))
-            .find(|(_, loss)| *loss >= 1.0 - self.tolerance);
-        if let Some((split, loss)) = lost {
-            return Some(format!("{split} drops, P(loss > {}) = {loss:.2}", self.margin));
+        for (split, margin) in margins {
+            let loss = 1.0 - posterior.split(split).above(-margin);
+            if loss >= 1.0 - self.tolerance {
+                return Some(format!("{split} drops, P(loss > {margin:.3}) = {loss:.2}"));
+            }
         }
         let gain = posterior.overall.above(0.0);
         (gain <= self.harm).then(|| "it does harm".to_owned())
     }
 
-    fn is_promotable(&self, posterior: &Posterior) -> bool {
-        let holds = |split| 1.0 - posterior.split(split).above(-self.margin) <= self.tolerance;
-        posterior.overall.above(0.0) >= self.promote && GatingSplit::BOTH.into_iter().all(holds)
+    fn is_promotable(&self, posterior: &Posterior, margins: [(GatingSplit, f64); 2]) -> bool {
+        let holds = |(split, margin): (GatingSplit, f64)| {
+            1.0 - posterior.split(split).above(-margin) <= self.tolerance
+        };
+        posterior.overall.above(0.0) >= self.promote && margins.into_iter().all(holds)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of tasks are far below 2^52")]
+    fn margin_on(&self, tasks: &[TaskCells]) -> f64 {
+        self.margin.max(0.5 / tasks.len().max(1) as f64)
     }
 }
 
