@@ -29,6 +29,7 @@ pub mod miner;
 pub mod proposer;
 mod samples;
 pub mod sandbox;
+mod scene;
 pub mod validator;
 pub mod verifier;
 
@@ -42,9 +43,10 @@ use futures::future::{BoxFuture, Either};
 pub use self::fixture::Fixture;
 pub use self::harness::{HarnessSeat, Inverse, RunSeat};
 pub use self::journal::{Damage, JournalPlace};
-pub use self::llm::{LlmPlace, LlmSeat, Scene};
+
 pub use self::miner::MinerSeat;
 pub use self::proposer::{ProposerSeat, sample_weaknesses};
+pub use self::scene::{LlmPlace, LlmSeat, Scene};
 pub use self::validator::ValidatorSeat;
 pub use self::verifier::{Act, VerifierSeat, act};
 
