@@ -20,12 +20,17 @@ pub(crate) fn law<'a, T: ?Sized>(laws: &'a [Law<T>], name: &str) -> &'a Law<T> {
     laws.iter().find(|law| law.name == name).unwrap_or_else(|| panic!("no law is called {name}"))
 }
 
-/// Fails unless the law caught the liar.
+/// Fails unless the law caught the liar. A law that this machine cannot check catches nobody, and says so.
 pub(crate) fn assert_caught(name: &str, result: &LawResult) {
-    assert!(
-        matches!(result, Err(Unkept::Broken(_))),
-        "the liar of {name} was not caught: {result:?}"
-    );
+    let required = std::env::var("HARNESS_TEST_REQUIRE").is_ok_and(|value| value == "all");
+    match result {
+        Err(Unkept::Broken(_)) => {}
+        Err(Unkept::Skipped(why)) if !required => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "SKIPPED the liar of {name}: {why}");
+        }
+        _ => panic!("the liar of {name} was not caught: {result:?}"),
+    }
 }
 
 /// What a law does, handed to whoever builds the liar for it.
