@@ -3,16 +3,19 @@
 //! `instant`: model and sandbox answer at once, so all that is measured is ours. `real`: one step that runs `true` in a
 //! namespace session, beside the floor, a bare spawn of the same command. Read the ratios; the machine is noisy.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
+
 mod common;
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Stepper, content_verifier, instant_sandbox, tasks};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness_core::{
-    Command, Engine, EngineConfig, Environment, Harness, MinimalHarness, RunContext, Sandbox, Session, Task,
-    TrialLimits,
+    Command, Engine, EngineConfig, Environment, Harness, MinimalHarness, RunContext, Sandbox,
+    Session, Task, TrialLimits,
 };
 use harness_sandbox::SandboxKind;
 use tokio::runtime::Runtime;
@@ -20,7 +23,7 @@ use tokio::runtime::Runtime;
 const LIMITS: TrialLimits = TrialLimits {
     steps: 1000,
     tokens: u64::MAX,
-    time: std::time::Duration::from_secs(3600),
+    time: Duration::from_secs(3600),
     reply_tokens: 1000,
     temperature: None,
 };
@@ -39,8 +42,10 @@ fn steps(c: &mut Criterion) {
     for steps in [20, 50, 200] {
         group.throughput(Throughput::Elements(steps as u64));
         group.bench_with_input(BenchmarkId::new("steps", steps), &steps, |bencher, steps| {
-            let model = Arc::new(Stepper::instant(*steps));
-            bencher.to_async(&runtime).iter(|| attempt(Arc::clone(&model), session.as_ref(), &task));
+            let model = Arc::new(Stepper::new(*steps, Duration::ZERO));
+            bencher
+                .to_async(&runtime)
+                .iter(|| attempt(Arc::clone(&model), session.as_ref(), &task));
         });
     }
     group.finish();
@@ -55,7 +60,7 @@ fn trials(c: &mut Criterion) {
     group.bench_function("trials of 10 steps", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
             let engine = Engine::builder(MinimalHarness::default())
-                .model(Stepper::instant(10))
+                .model(Stepper::new(10, Duration::ZERO))
                 .sandbox(instant_sandbox())
                 .verifier(content_verifier())
                 .config(EngineConfig { attempts: 1, limits: LIMITS, ..EngineConfig::default() });
@@ -88,7 +93,7 @@ fn real(c: &mut Criterion) {
     });
     group.throughput(Throughput::Elements(20));
     group.bench_function("20 agent steps in an open session", |bencher| {
-        let model = Arc::new(Stepper::instant(20));
+        let model = Arc::new(Stepper::new(20, Duration::ZERO));
         bencher.to_async(&runtime).iter(|| attempt(Arc::clone(&model), session.as_ref(), &task));
     });
     group.bench_function("20 sessions, open, one command, close", |bencher| {

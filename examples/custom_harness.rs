@@ -5,8 +5,8 @@ mod common;
 
 use harness_core::document::{self, DocumentEdit, Operation};
 use harness_core::{
-    Arguments, File, Finish, Harness, Message, Request, Result, RunContext, SandboxPath, Step, Surface, SurfaceId,
-    Task, ToolSpec,
+    Arguments, File, Finish, Harness, Message, Request, Result, RunContext, SandboxPath, Step,
+    Surface, SurfaceId, Task, ToolSpec,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,16 @@ impl Harness for MyAgent {
             description: name.into(),
             parameters: json!({ "type": "object" }),
         });
-        let mut messages = vec![Message::system(&self.instructions), Message::user(&task.instruction)];
+        let mut messages =
+            vec![Message::system(&self.instructions), Message::user(&task.instruction)];
         for _ in 0..self.patience {
-            let request = Request { messages: messages.clone(), tools: tools.to_vec(), ..Request::default() };
+            let request =
+                Request { messages: messages.clone(), tools: tools.to_vec(), ..Request::default() };
             let completion = cx.complete(request).await?;
             cx.record(Step::reply(&completion));
-            let Some(call) = completion.message.tool_calls.first() else { return Ok(Finish::Stopped) };
+            let Some(call) = completion.message.tool_calls.first() else {
+                return Ok(Finish::Stopped);
+            };
             if call.name == "finish" {
                 return Ok(Finish::Done);
             }
@@ -84,11 +88,18 @@ fn edits() -> Vec<DocumentEdit> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let seed = MyAgent { instructions: "Do the task. Be quick.".into(), patience: 5, region: "home".into() };
+    let seed = MyAgent {
+        instructions: "Do the task. Be quick.".into(),
+        patience: 5,
+        region: "home".into(),
+    };
     let mut engine = common::scripted(seed, edits())?.build().await?;
     let report = engine.run().await?;
     common::print(&report);
     let tip = engine.lineage().tip();
-    assert_eq!((tip.instructions.as_str(), tip.region.as_str()), ("Do the task. Write answer.txt first.", "home"));
+    assert_eq!(
+        (tip.instructions.as_str(), tip.region.as_str()),
+        ("Do the task. Write answer.txt first.", "home")
+    );
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use harness_core::minimal::ArtifactGuard;
 use harness_core::{
-    Arguments, Completion, DocumentEdit, Error, ErrorKind, LlmBackend, MinimalHarness, ModelId, Operation,
-    Request, Result, Role, ToolCall, Usage,
+    Arguments, Completion, DocumentEdit, Error, ErrorKind, LlmBackend, MinimalHarness, ModelId,
+    Operation, Request, Result, Role, ToolCall, Usage,
 };
 use harness_llm::Retried;
 use serde_json::json;
@@ -31,7 +31,8 @@ impl TheirClient {
         if self.calls.fetch_add(1, Ordering::Relaxed) % 50 == 49 {
             return Err("503 busy".into());
         }
-        let refusals = turns.iter().filter(|(role, text)| *role == "tool" && text.contains("missing")).count();
+        let refusals =
+            turns.iter().filter(|(role, text)| *role == "tool" && text.contains("missing")).count();
         let written = turns.iter().any(|(role, text)| *role == "tool" && text.contains("wrote"));
         let (function, arguments) = match refusals > 0 && !written {
             true => ("write_file", r#"{"path": "answer.txt", "content": "42"}"#.to_owned()),
@@ -86,7 +87,10 @@ impl LlmBackend for MyBackend {
 async fn main() -> Result<()> {
     let guard = ArtifactGuard { message: "It is missing: write it.".into(), max_refusals: 3 };
     let edit = Operation::Replace { at: "/controls/artifact_guard".into(), value: json!(guard) };
-    let model = MyBackend { client: TheirClient::default(), model: ModelId::new(ModelId::SIMULATED, "theirs") };
+    let model = MyBackend {
+        client: TheirClient::default(),
+        model: ModelId::new(ModelId::SIMULATED, "theirs"),
+    };
 
     let mut engine = common::scripted(MinimalHarness::default(), vec![DocumentEdit::one(edit)])?
         .model(Retried::new(model)) // the one line that differs; our wrappers fit around any backend
@@ -94,7 +98,10 @@ async fn main() -> Result<()> {
         .await?;
     let report = engine.run().await?;
     common::print(&report);
-    assert_eq!(report.trials.void, 0, "a busy server is tried again, and never counts as a failure");
+    assert_eq!(
+        report.trials.void, 0,
+        "a busy server is tried again, and never counts as a failure"
+    );
     assert_eq!(engine.lineage().promotions().len(), 1);
     Ok(())
 }

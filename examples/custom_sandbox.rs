@@ -10,8 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harness_core::minimal::ArtifactGuard;
 use harness_core::{
-    Captured, Command, DocumentEdit, Environment, Error, ErrorKind, ExecOutput, Exit, File, Fingerprint, Isolation,
-    IsolationLevel, MinimalHarness, Operation, Result, Sandbox, SandboxPath, Session,
+    Captured, Command, DocumentEdit, Environment, Error, ErrorKind, ExecOutput, Exit, File,
+    Fingerprint, Isolation, IsolationLevel, MinimalHarness, Operation, Result, Sandbox,
+    SandboxPath, Session,
 };
 use serde_json::json;
 
@@ -59,12 +60,20 @@ impl Session for Shelf {
         let wanted = script.strip_prefix("[ -s '").and_then(|rest| rest.strip_suffix("' ]"));
         let exit = match wanted {
             Some(path) => {
-                let there = self.files().get(&SandboxPath::new(path)?).is_some_and(|bytes| !bytes.is_empty());
+                let there = self
+                    .files()
+                    .get(&SandboxPath::new(path)?)
+                    .is_some_and(|bytes| !bytes.is_empty());
                 Exit::Code(i32::from(!there))
             }
             None => Exit::Code(127),
         };
-        Ok(ExecOutput { exit, stdout: Captured::default(), stderr: Captured::default(), elapsed: Duration::ZERO })
+        Ok(ExecOutput {
+            exit,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            elapsed: Duration::ZERO,
+        })
     }
 
     async fn read(&self, path: &SandboxPath) -> Result<Vec<u8>> {
@@ -96,7 +105,8 @@ async fn main() -> Result<()> {
     let guard = ArtifactGuard { message: "It is missing: write it.".into(), max_refusals: 3 };
     let edit = Operation::Replace { at: "/controls/artifact_guard".into(), value: json!(guard) };
     let opened = Arc::new(Mutex::new(0));
-    let isolation = Isolation { backend: "shelves".into(), level: IsolationLevel::Full, residual: Vec::new() };
+    let isolation =
+        Isolation { backend: "shelves".into(), level: IsolationLevel::Full, residual: Vec::new() };
 
     let mut engine = common::scripted(MinimalHarness::default(), vec![DocumentEdit::one(edit)])?
         .sandbox(Shelves { isolation, opened: Arc::clone(&opened) }) // the one line that differs

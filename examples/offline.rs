@@ -8,7 +8,8 @@ use serde_json::json;
 
 /// Two edits that a model might propose: a control that mends the weakness, and a sentence that does not.
 fn edits() -> Vec<DocumentEdit> {
-    let guard = ArtifactGuard { message: "The output is missing: write it.".into(), max_refusals: 3 };
+    let guard =
+        ArtifactGuard { message: "The output is missing: write it.".into(), max_refusals: 3 };
     let replace = |at: &str, value| DocumentEdit::one(Operation::Replace { at: at.into(), value });
     vec![
         replace("/controls/artifact_guard", json!(guard)),

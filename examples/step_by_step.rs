@@ -12,18 +12,27 @@ use serde_json::json;
 fn edits() -> Vec<DocumentEdit> {
     let guard = ArtifactGuard { message: "It is missing: write it.".into(), max_refusals: 3 };
     let replace = |at: &str, value| DocumentEdit::one(Operation::Replace { at: at.into(), value });
-    vec![replace("/prompts/memory", json!("Patience.")), replace("/controls/artifact_guard", json!(guard))]
+    vec![
+        replace("/prompts/memory", json!("Patience.")),
+        replace("/controls/artifact_guard", json!(guard)),
+    ]
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     // Any journal that both engines share; a `SqliteJournal` survives the process too.
     let journal = Arc::new(MemoryJournal::default());
-    let engine = || common::scripted(MinimalHarness::default(), edits()).map(|parts| parts.journal(Arc::clone(&journal)));
+    let engine = || {
+        common::scripted(MinimalHarness::default(), edits())
+            .map(|parts| parts.journal(Arc::clone(&journal)))
+    };
 
     let mut first = engine()?.build().await?;
     let round = first.round().await?;
-    println!("round {}: held-in {}/{}", round.round, round.assessed.held_in.passed, round.assessed.held_in.scored);
+    println!(
+        "round {}: held-in {}/{}",
+        round.round, round.assessed.held_in.passed, round.assessed.held_in.scored
+    );
     for judged in &round.judged {
         println!("  {}: {}", judged.proposal.surface, judged.decision.reason);
     }
@@ -37,7 +46,10 @@ async fn main() -> Result<()> {
             break reason;
         }
         let round = second.round().await?;
-        println!("round {}: held-in {}/{}", round.round, round.assessed.held_in.passed, round.assessed.held_in.scored);
+        println!(
+            "round {}: held-in {}/{}",
+            round.round, round.assessed.held_in.passed, round.assessed.held_in.scored
+        );
     };
     second.claim().await?;
     let report = second.report(Some(stopped));

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness_core::{Error, ErrorKind, Result};
 use options::{Agent, Options};
+use runs::Rules;
 use state::State;
 
 const BUDGET: u8 = 3;
@@ -62,8 +63,15 @@ async fn until_interrupted(options: &Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", error.report());
-            let code = if error.kind() == ErrorKind::Budget { ExitCode::from(BUDGET) } else { ExitCode::FAILURE };
-            if matches!(error.kind(), ErrorKind::Budget | ErrorKind::Infrastructure | ErrorKind::ModelRejected) {
+            let code = if error.kind() == ErrorKind::Budget {
+                ExitCode::from(BUDGET)
+            } else {
+                ExitCode::FAILURE
+            };
+            if matches!(
+                error.kind(),
+                ErrorKind::Budget | ErrorKind::Infrastructure | ErrorKind::ModelRejected
+            ) {
                 hint_at_resume(state.as_ref());
             }
             code
@@ -73,21 +81,26 @@ async fn until_interrupted(options: &Options) -> ExitCode {
 
 async fn run(options: &Options, opened: &mut Option<State>) -> Result<()> {
     let tasks = parts::tasks(options)?;
+    let rules = match options.agent {
+        Agent::Minimal => Some(Rules::read(options, &tasks)?),
+        Agent::Oracle | Agent::Nop => None,
+    };
     if options.plan {
-        return runs::plan(options, &tasks);
+        return runs::plan(options, &tasks, rules.as_ref());
     }
-    let model = parts::model(options, &tasks)?;
+    let model = parts::model(options, &tasks).await?;
     let sandbox = parts::sandbox(options, &model)?;
     let state = opened.insert(State::open(options)?);
-    match options.agent {
-        Agent::Minimal => runs::evolve(options, tasks, model, sandbox, state).await,
-        Agent::Oracle | Agent::Nop => runs::measure(options, tasks, model, sandbox, state).await,
+    match rules {
+        Some(rules) => runs::evolve(options, tasks, rules, model, sandbox, state).await,
+        None => runs::measure(options, tasks, model, sandbox, state).await,
     }
 }
 
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;
     };
@@ -99,7 +112,10 @@ async fn interrupted() {
 
 fn hint_at_resume(state: Option<&State>) {
     if let Some(state) = state {
-        eprintln!("go on with: the same options and --resume --state {}", state.directory().display());
+        eprintln!(
+            "go on with: the same options and --resume --state {}",
+            state.directory().display()
+        );
     }
 }
 

@@ -1,4 +1,24 @@
 //! What crosses the rooms. One binary, so that everything is linked once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod architecture;
+mod cli;
+mod input;
 mod minimal;
+mod tasks;
+mod wire;
+
+/// Says aloud what this machine cannot run, and fails instead where everything is required to run.
+fn skip(what: &str, why: &str) {
+    assert!(
+        std::env::var("HARNESS_TEST_REQUIRE").as_deref() != Ok("all"),
+        "{what} cannot run here, and HARNESS_TEST_REQUIRE=all is set: {why}"
+    );
+    eprintln!("SKIPPED {what}: {why}");
+}

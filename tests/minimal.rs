@@ -235,7 +235,7 @@ async fn check_before_finish_wants_a_successful_command_since_the_last_change() 
     let check = CheckBeforeFinish {
         command: "test".into(),
         message: "Check first.".into(),
-        max_refusals: 3,
+        max_refusals: 5,
     };
     let controls = Controls { check_before_finish: Some(check), ..Controls::default() };
     let script = vec![
@@ -247,11 +247,15 @@ async fn check_before_finish_wants_a_successful_command_since_the_last_change() 
         shell("echo y > out.txt"),
         finish(),
         shell("test -s out.txt"),
+        shell("test -d out.txt"),
+        finish(),
+        shell("test -s out.txt"),
         finish(),
     ];
     let attempt = attempt(controls, script).await;
-    assert_eq!(statuses(&attempt), [OK, DENIED, OK, DENIED, OK, OK, DENIED, OK, OK]);
-    assert_eq!(attempt.fired("/controls/check_before_finish"), 3);
+    let expected = [OK, DENIED, OK, DENIED, OK, OK, DENIED, OK, FAILED, DENIED, OK, OK];
+    assert_eq!(statuses(&attempt), expected, "a check that fails takes back an earlier one");
+    assert_eq!(attempt.fired("/controls/check_before_finish"), 4);
 }
 
 #[tokio::test]

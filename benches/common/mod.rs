@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harness_core::testing::{ScriptedSandbox, ScriptedVerifier};
 use harness_core::{
-    Arguments, Completion, LlmBackend, ModelId, Outcome, Request, Result, Role, Task, ToolCall, Usage,
+    Arguments, Completion, LlmBackend, ModelId, Outcome, Request, Result, Role, Task, ToolCall,
+    Usage,
 };
 use serde_json::json;
 
@@ -19,11 +20,7 @@ pub(crate) struct Stepper {
 }
 
 impl Stepper {
-    pub(crate) fn instant(steps: usize) -> Self {
-        Self::slow(steps, Duration::ZERO)
-    }
-
-    pub(crate) fn slow(steps: usize, latency: Duration) -> Self {
+    pub(crate) fn new(steps: usize, latency: Duration) -> Self {
         Self { model: ModelId::new(ModelId::SIMULATED, "stepper"), steps, latency }
     }
 }
@@ -43,7 +40,11 @@ impl LlmBackend for Stepper {
             true => ("shell", json!({ "command": "true" })),
             false => ("finish", json!({ "summary": "done" })),
         };
-        let call = ToolCall { id: format!("call-{done}"), name: name.into(), arguments: Arguments::Parsed(arguments) };
+        let call = ToolCall {
+            id: format!("call-{done}"),
+            name: name.into(),
+            arguments: Arguments::Parsed(arguments),
+        };
         let usage = Usage { prompt_tokens: 100, completion_tokens: 10, ..Usage::default() };
         Ok(Completion::calls("", vec![call]).with_usage(usage))
     }
@@ -61,5 +62,7 @@ pub(crate) fn content_verifier() -> ScriptedVerifier {
 }
 
 pub(crate) fn tasks(count: usize) -> Vec<Arc<Task>> {
-    (0..count).map(|index| Arc::new(Task::new(format!("task-{index}").as_str(), "Do it."))).collect()
+    (0..count)
+        .map(|index| Arc::new(Task::new(format!("task-{index}").as_str(), "Do it.")))
+        .collect()
 }

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use harness_core::testing::{ScriptedLlm, ScriptedMiner, ScriptedProposer, ScriptedSandbox, ScriptedVerifier};
+use harness_core::testing::{
+    ScriptedLlm, ScriptedMiner, ScriptedProposer, ScriptedSandbox, ScriptedVerifier,
+};
 use harness_core::{
-    Arguments, Benchmark, Completion, Engine, EngineBuilder, EngineConfig, Harness, Request, Result, Role,
-    RunReport, SandboxPath, Task, ToolCall, Usage,
+    Arguments, Benchmark, Completion, Engine, EngineBuilder, EngineConfig, Harness, Request,
+    Result, Role, RunReport, SandboxPath, Task, ToolCall, Usage,
 };
 use harness_validator::{GateKind, RegressionValidator};
 use serde_json::{Value, json};
@@ -29,8 +31,13 @@ pub(crate) fn scripted<H: Harness>(seed: H, edits: Vec<H::Edit>) -> Result<Engin
 /// a finish that is refused.
 fn forgetful_model() -> ScriptedLlm {
     ScriptedLlm::new(|request| {
-        let heard = |text: &str| request.messages.iter().any(|message| message.content.contains(text));
-        let wrote = request.messages.iter().flat_map(|message| &message.tool_calls).any(|call| call.name == "write_file");
+        let heard =
+            |text: &str| request.messages.iter().any(|message| message.content.contains(text));
+        let wrote = request
+            .messages
+            .iter()
+            .flat_map(|message| &message.tool_calls)
+            .any(|call| call.name == "write_file");
         let refused = request.messages.iter().any(|message| message.role == Role::Tool);
         Ok(match !wrote && (heard("answer.txt first") || refused) {
             true => call(request, "write_file", json!({ "path": "answer.txt", "content": "42" })),
@@ -63,11 +70,20 @@ pub(crate) fn print(report: &RunReport) {
         println!("round {}: {} weaknesses", round.round, round.weaknesses.len());
         for judged in &round.judged {
             let (proposal, decision) = (&judged.proposal, &judged.decision);
-            println!("  {} on {}: {}, {}", proposal.id, proposal.surface, decision.verdict.as_str(), decision.reason);
+            println!(
+                "  {} on {}: {}, {}",
+                proposal.id,
+                proposal.surface,
+                decision.verdict.as_str(),
+                decision.reason
+            );
         }
     }
     if let Some(claim) = &report.claim {
         let (before, after) = (claim.before, claim.after);
-        println!("sealed: {}/{} before, {}/{} after", before.passed, before.scored, after.passed, after.scored);
+        println!(
+            "sealed: {}/{} before, {}/{} after",
+            before.passed, before.scored, after.passed, after.scored
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Parser, ValueEnum};
 
 /// Improves a model's harness on Terminal-Bench tasks: mines its weaknesses, lets it propose edits, tests each
@@ -48,23 +49,23 @@ pub(crate) struct Options {
     pub(crate) agent: Agent,
 
     /// At most this many rounds.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_1())]
     pub(crate) rounds: u32,
     /// Proposals a round.
-    #[arg(long, value_name = "K", default_value_t = 4)]
-    pub(crate) width: usize,
+    #[arg(long, value_name = "K", default_value_t = 4, value_parser = at_least_1())]
+    pub(crate) width: u32,
     /// Attempts at each task when a harness is measured.
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_1())]
     pub(crate) attempts: u32,
     /// Attempts at each sealed task for the final claim.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_1())]
     pub(crate) claim_attempts: u32,
     /// Trials at once; twice the processors when left out.
-    #[arg(long, value_name = "N")]
-    pub(crate) concurrency: Option<usize>,
-    /// Calls to the model in one trial.
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) steps: u32,
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    pub(crate) concurrency: Option<u32>,
+    /// Calls to the model in one trial; 100 when left out, 30 for a simulated model, which is quick.
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    pub(crate) steps: Option<u32>,
     /// Which rule decides: paper or sequential.
     #[arg(long, value_name = "GATE", default_value = "sequential")]
     pub(crate) gate: String,
@@ -102,6 +103,10 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
+fn at_least_1() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxChoice {
     /// The best this machine has.
@@ -133,7 +138,8 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is not a duration: write 90s, 45m or 2h");
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let (number, unit) =
+            text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let seconds = match unit {
             "" | "s" => 1,
             "m" => 60,

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_benchmark::{HarborTask, Loader, Selection, Skipped};
 use harness_benchmark::harbor::Solution;
+use harness_benchmark::{HarborTask, Loader, Selection, Skipped};
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
 
-use harness_llm::{ChatBackend, Playbook, PriceTable, Priced, Profile, Retried, Secret, SimulatedLlm};
+use harness_llm::{
+    ChatBackend, Playbook, PriceTable, Priced, Profile, Retried, Secret, SimulatedLlm,
+};
 use harness_sandbox::SandboxKind;
 
 use crate::options::{Agent, Options, SandboxChoice};
@@ -29,8 +31,11 @@ pub(crate) fn tasks(options: &Options) -> Result<Tasks> {
     for skipped in &loaded.skipped {
         eprintln!("skipped {}: {}", skipped.name, skipped.reason);
     }
-    let selection =
-        Selection { include: options.include.clone(), exclude: options.exclude.clone(), limit: options.limit };
+    let selection = Selection {
+        include: options.include.clone(),
+        exclude: options.exclude.clone(),
+        limit: options.limit,
+    };
     Ok(Tasks { tasks: selection.apply(loaded.tasks)?, skipped: loaded.skipped })
 }
 
@@ -41,7 +46,7 @@ fn bundled() -> PathBuf {
 }
 
 /// The model behind what a run needs of it: retries, and a price where one is known.
-pub(crate) fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBackend>> {
+pub(crate) async fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBackend>> {
     if let Some(profile) = options.model.strip_prefix("simulated:") {
         let playbooks = tasks.tasks.iter().filter_map(playbook);
         return Ok(Arc::new(SimulatedLlm::new(Profile::named(profile)?, options.seed, playbooks)));
@@ -54,7 +59,9 @@ pub(crate) fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBacke
         }
         (None, "openai") => ChatBackend::new(OPENAI, name)?,
         (None, "anthropic") => {
-            return Err(wrong("--model anthropic:… is not available yet: use an OpenAI-compatible server with --base-url"));
+            return Err(wrong(
+                "--model anthropic:… is not available yet: use an OpenAI-compatible server with --base-url",
+            ));
         }
         (None, _) => {
             let model = &options.model;
@@ -63,8 +70,10 @@ pub(crate) fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBacke
             )));
         }
     };
-    let prices = prices(options)?;
-    Ok(Arc::new(Priced::new(Retried::new(keyed(backend)?), &prices)))
+    let (backend, prices) = (keyed(backend)?, prices(options)?);
+    // Before a run is begun: a wrong address or key is the commonest mistake, and costs nothing to find.
+    backend.probe().await?;
+    Ok(Arc::new(Priced::new(Retried::new(backend), &prices)))
 }
 
 /// The key comes from the environment, and goes no further than the backend.
@@ -81,15 +90,25 @@ fn keyed(backend: ChatBackend) -> Result<ChatBackend> {
 fn prices(options: &Options) -> Result<PriceTable> {
     let Some(file) = &options.prices else { return Ok(PriceTable::default()) };
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|source| wrong(format!("--prices {name}: reading it")).with_source(source))?;
+    let text = fs::read_to_string(file)
+        .map_err(|source| wrong(format!("--prices {name}: reading it")).with_source(source))?;
     PriceTable::from_toml(&text).map_err(|error| error.while_doing(format!("--prices {name}")))
 }
 
 fn playbook(task: &HarborTask) -> Option<Playbook> {
     let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
     let script = String::from_utf8_lossy(script);
-    let outputs = task.task.outputs.iter().map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
-    Some(Playbook::from_script(task.task.name.as_str(), &task.task.instruction, &script, outputs.collect::<Vec<_>>()))
+    let outputs = task
+        .task
+        .outputs
+        .iter()
+        .map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
+    Some(Playbook::from_script(
+        task.task.name.as_str(),
+        &task.task.instruction,
+        &script,
+        outputs.collect::<Vec<_>>(),
+    ))
 }
 
 /// The sandbox, never weaker than what was asked for aloud.
@@ -109,7 +128,10 @@ pub(crate) fn sandbox(options: &Options, model: &Arc<dyn LlmBackend>) -> Result<
     let sandbox = harness_sandbox::build(kind)?;
     let isolation = sandbox.isolation();
     let weaker = isolation.level > IsolationLevel::User;
-    if weaker && options.sandbox == SandboxChoice::Auto && !may_run_restricted(options.agent, model.model()) {
+    if weaker
+        && options.sandbox == SandboxChoice::Auto
+        && !may_run_restricted(options.agent, model.model())
+    {
         return Err(wrong(format!(
             "this machine offers no namespaces, and {isolation} has no private root: {}\n\
              To run {} there all the same, say --sandbox landlock.",

@@ -7,12 +7,15 @@ use harness_benchmark::{
     Assignment, HarborTask, HarborVerifier, NopHarness, OracleHarness, Proportions, Skipped,
 };
 use harness_core::{
-    Benchmark, Caps, Engine, EngineBuilder, EngineConfig, Error, ErrorKind, Harness, LlmBackend, MinimalHarness,
-    Result, Sandbox, SplitName, Task, TrialLimits,
+    Benchmark, Caps, Engine, EngineBuilder, EngineConfig, Error, ErrorKind, Harness, LlmBackend,
+    MinimalHarness, Result, Sandbox, SplitName, Task, TrialLimits,
 };
 use harness_miner::SignatureMiner;
 use harness_proposer::LlmProposer;
-use harness_report::{MeasurementSummary, ProgressObserver, Summary, measurement_table, publish, run_table, write_atomically};
+use harness_report::{
+    MeasurementSummary, ProgressObserver, Summary, measurement_table, publish, run_table,
+    write_atomically,
+};
 use harness_sandbox::TokioExecutor;
 use harness_validator::{GateKind, Plan, RegressionValidator};
 use serde::Serialize;
@@ -21,32 +24,68 @@ use crate::options::{Agent, Options};
 use crate::parts::Tasks;
 use crate::state::State;
 
+/// Who is tested on what, and what decides: read before anything is created, so that a mistake leaves nothing behind.
+pub(crate) struct Rules {
+    benchmark: Benchmark,
+    gate: GateKind,
+}
+
+impl Rules {
+    pub(crate) fn read(options: &Options, tasks: &Tasks) -> Result<Self> {
+        let all = plain(&tasks.tasks);
+        let assignment = match &options.split {
+            Some(file) => Assignment::read(file, all.iter().map(|task| &task.name))?,
+            None => Assignment::stratified(&all, options.seed, Proportions::default())?,
+        };
+        Ok(Self { benchmark: assignment.benchmark(&all)?, gate: options.gate.parse()? })
+    }
+}
+
 /// Trials, cost and power, before anything is spent.
-pub(crate) fn plan(options: &Options, tasks: &Tasks) -> Result<()> {
-    let benchmark = benchmark(options, tasks)?;
-    let gate = options.gate.parse::<GateKind>()?;
+pub(crate) fn plan(options: &Options, tasks: &Tasks, rules: Option<&Rules>) -> Result<()> {
+    let Some(Rules { benchmark, gate }) = rules else {
+        let trials = tasks.tasks.len() * options.attempts as usize;
+        println!(
+            "trials          {trials}: {} tasks, {} attempts each; no model is asked",
+            tasks.tasks.len(),
+            options.attempts
+        );
+        return Ok(());
+    };
     let count = |split| u32::try_from(benchmark.tasks(split).len()).unwrap_or(u32::MAX);
     let plan = Plan {
         held_in: count(SplitName::HeldIn),
         held_out: count(SplitName::HeldOut),
         sealed: count(SplitName::Sealed),
         attempts: options.attempts,
-        width: u32::try_from(options.width).unwrap_or(u32::MAX),
+        width: options.width,
         rounds: options.rounds,
         claim_attempts: options.claim_attempts,
     };
     let planned = plan.at_worst(gate.gate().as_ref());
     let tokens = planned.total.saturating_mul(limits(options).tokens);
     if options.json {
-        return print_json(&serde_json::json!({ "plan": plan, "trials": planned, "tokens_at_most": tokens, "usd_at_most": null }));
+        return print_json(
+            &serde_json::json!({ "plan": plan, "trials": planned, "tokens_at_most": tokens, "usd_at_most": null }),
+        );
     }
-    println!("tasks           {} held-in, {} held-out, {} sealed", plan.held_in, plan.held_out, plan.sealed);
-    println!("trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
-        planned.total, planned.assess, planned.judge, planned.compose, planned.claim);
+    println!(
+        "tasks           {} held-in, {} held-out, {} sealed",
+        plan.held_in, plan.held_out, plan.sealed
+    );
+    println!(
+        "trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
+        planned.total, planned.assess, planned.judge, planned.compose, planned.claim
+    );
     println!("tokens at most  {tokens} ({} a trial)", limits(options).tokens);
-    println!("cost at most    unknown before the first call tells what a token costs; --max-cost caps it");
-    println!("smallest effect {:.1} points over all tasks, {:.1} points on the targeted ones (80 % power)",
-        planned.smallest_effect * 100.0, planned.smallest_targeted_effect * 100.0);
+    println!(
+        "cost at most    unknown before the first call tells what a token costs; --max-cost caps it"
+    );
+    println!(
+        "smallest effect {:.1} points over all tasks, {:.1} points on the targeted ones (80 % power)",
+        planned.smallest_effect * 100.0,
+        planned.smallest_targeted_effect * 100.0
+    );
     Ok(())
 }
 
@@ -54,14 +93,15 @@ pub(crate) fn plan(options: &Options, tasks: &Tasks) -> Result<()> {
 pub(crate) async fn evolve(
     options: &Options,
     tasks: Tasks,
+    rules: Rules,
     model: Arc<dyn LlmBackend>,
     sandbox: Arc<dyn Sandbox>,
     state: &mut State,
 ) -> Result<()> {
-    let gate = options.gate.parse::<GateKind>()?;
+    let Rules { benchmark, gate } = rules;
     let progress = ProgressObserver::stderr();
     let mut engine = builder(MinimalHarness::default(), options, &tasks, model, sandbox, state)?
-        .benchmark(benchmark(options, &tasks)?)
+        .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
         .validator(RegressionValidator::from(gate))
@@ -100,16 +140,23 @@ pub(crate) async fn measure(
     let measured = match options.agent {
         Agent::Oracle => {
             let oracle = OracleHarness::new(&tasks.tasks);
-            builder(oracle, options, &tasks, model, sandbox, state)?.observer(progress.clone()).measure(all).await
+            builder(oracle, options, &tasks, model, sandbox, state)?
+                .observer(progress.clone())
+                .measure(all)
+                .await
         }
         _ => {
             let nop = NopHarness::default();
-            builder(nop, options, &tasks, model, sandbox, state)?.observer(progress.clone()).measure(all).await
+            builder(nop, options, &tasks, model, sandbox, state)?
+                .observer(progress.clone())
+                .measure(all)
+                .await
         }
     };
     progress.finish();
     let agent = if options.agent == Agent::Oracle { "oracle" } else { "nop" };
-    let summary = MeasurementSummary::of(agent, &id, &measured?).with_skipped(skipped(&tasks.skipped));
+    let summary =
+        MeasurementSummary::of(agent, &id, &measured?).with_skipped(skipped(&tasks.skipped));
     let json = serde_json::to_vec_pretty(&summary).map_err(no_json)?;
     write_atomically(&state.directory().join("summary.json"), &json)?;
     show(options, &summary, &measurement_table(&summary))
@@ -146,27 +193,20 @@ fn config(options: &Options) -> EngineConfig {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     EngineConfig {
         rounds: options.rounds,
-        width: options.width,
+        width: options.width as usize,
         attempts: options.attempts,
         claim_attempts: options.claim_attempts,
         seed: options.seed,
         limits: limits(options),
-        concurrency: options.concurrency.unwrap_or(processors * 2),
+        concurrency: options.concurrency.map_or(processors * 2, |count| count as usize),
         ..EngineConfig::default()
     }
 }
 
 fn limits(options: &Options) -> TrialLimits {
-    TrialLimits { steps: options.steps, time: Duration::from_secs(3600), ..TrialLimits::default() }
-}
-
-fn benchmark(options: &Options, tasks: &Tasks) -> Result<Benchmark> {
-    let all = plain(&tasks.tasks);
-    let assignment = match &options.split {
-        Some(file) => Assignment::read(file, all.iter().map(|task| &task.name))?,
-        None => Assignment::stratified(&all, options.seed, Proportions::default())?,
-    };
-    assignment.benchmark(&all)
+    let steps =
+        options.steps.unwrap_or(if options.model.starts_with("simulated:") { 30 } else { 100 });
+    TrialLimits { steps, time: Duration::from_secs(3600), ..TrialLimits::default() }
 }
 
 fn plain(tasks: &[HarborTask]) -> Vec<Arc<Task>> {

@@ -35,7 +35,9 @@ impl State {
         }
         if !exists && options.resume {
             let directory = directory.display();
-            return Err(wrong(format!("--resume: there is no run in {directory}; leave --resume out to start one")));
+            return Err(wrong(format!(
+                "--resume: there is no run in {directory}; leave --resume out to start one"
+            )));
         }
         let journal = SqliteJournal::open(&directory)?;
         Ok(Self { directory, journal: Some(journal) })
@@ -47,7 +49,9 @@ impl State {
 
     /// The journal, for the one engine that writes it.
     pub(crate) fn take_journal(&mut self) -> Result<SqliteJournal> {
-        self.journal.take().ok_or_else(|| Error::new(ErrorKind::Contract, "the journal has a writer already"))
+        self.journal
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::Contract, "the journal has a writer already"))
     }
 }
 

@@ -12,7 +12,9 @@ use crate::weakness::Weakness;
 /// Turns failed held-in trials into recurring weaknesses *of this model*.
 ///
 /// # Contract
-/// - The order of `trials` does not matter; passing and void trials contribute nothing; no failures, no weaknesses.
+/// - The order of `trials` does not matter; no failures, no weaknesses.
+/// - Void trials contribute nothing. Passing trials support nothing: they add no weakness, task, trial or citation. A passing
+///   attempt of a task that also fails may be shown to the model for contrast, and told of.
 /// - Every weakness cites trials that were given, and steps that exist in them.
 /// - Support counts distinct tasks.
 /// - Where a model is asked, it is `cx`'s: the same that runs under the harness.

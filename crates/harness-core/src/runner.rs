@@ -25,6 +25,9 @@ use crate::task::Task;
 use crate::trial::{Finish, Outcome, Replicate, Spent, SplitName, Trial, TrialId, TrialKey};
 use crate::verifier::Verifier;
 
+/// How much longer than its own time-out a verifier may take to say so: it knows more than "it took too long".
+const VERIFIER_GRACE: Duration = Duration::from_secs(10);
+
 /// The parts a trial needs, and the trials already paid for.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -276,14 +279,16 @@ impl Runner {
             Err(error) => match error.kind() {
                 ErrorKind::TrialLimit => take().limit_hit.unwrap_or(Finish::OutOfSteps),
                 ErrorKind::ContextOverflow => Finish::OutOfContext,
+                // A path or argument that the model chose is no fault of the operator's: it must not stop the run.
+                ErrorKind::InvalidInput => return Ok(Attempt::void(&error, take())),
                 _ => return void_or_stop(error, take()),
             },
         };
-        let outcome =
-            match self.within(task.verifier_timeout, self.verifier.verify(task, session)).await {
-                Ok(outcome) => outcome,
-                Err(error) => return void_or_stop(error.while_doing("verifying"), take()),
-            };
+        let limit = task.verifier_timeout + VERIFIER_GRACE;
+        let outcome = match self.within(limit, self.verifier.verify(task, session)).await {
+            Ok(outcome) => outcome,
+            Err(error) => return void_or_stop(error.while_doing("verifying"), take()),
+        };
         Ok(Attempt { outcome: checked(outcome), finish, log: take() })
     }
 
@@ -369,6 +374,12 @@ fn isolation_print(isolation: &Isolation) -> Result<Fingerprint> {
     Fingerprint::of(&(&isolation.backend, isolation.level))
 }
 
+impl Attempt {
+    fn void(error: &Error, log: TrialLog) -> Self {
+        Self { outcome: Outcome::Void { reason: error.report() }, finish: Finish::Void, log }
+    }
+}
+
 /// A reward that is no number in [0, 1] is the verifier's fault, not the agent's.
 fn checked(outcome: Outcome) -> Outcome {
     match outcome {
@@ -383,7 +394,7 @@ fn void_or_stop(error: Error, log: TrialLog) -> Result<Attempt> {
     if error.stops_run() {
         return Err(error);
     }
-    Ok(Attempt { outcome: Outcome::Void { reason: error.report() }, finish: Finish::Void, log })
+    Ok(Attempt::void(&error, log))
 }
 
 /// Ends a trial on the executor when whoever waits for it is gone.

@@ -292,3 +292,18 @@ fn a_served_model_cannot_pass_for_a_simulated_one_nor_the_other_way_round() {
     assert!(backend.clone().with_provider(ModelId::SIMULATED).is_err());
     assert_eq!(backend.with_provider("vllm").unwrap().model().to_string(), "vllm:m");
 }
+
+#[tokio::test]
+async fn a_probe_tells_a_dead_address_and_a_refused_key_from_a_server_without_a_list() {
+    let dead = ChatBackend::new("http://127.0.0.1:9/v1", "m").unwrap().probe().await.unwrap_err();
+    assert_eq!(dead.kind(), ErrorKind::ModelUnavailable);
+    assert!(dead.report().contains("127.0.0.1:9"), "{}", dead.report());
+    for (code, refused) in
+        [(200, None), (404, None), (500, None), (401, Some(ErrorKind::ModelRejected))]
+    {
+        let server = Server::start(vec![status(code, "{}")]).await;
+        let probed = ChatBackend::new(&server.base_url, "m").unwrap().probe().await;
+        assert_eq!(probed.err().map(|error| error.kind()), refused, "{code}");
+        assert!(server.seen()[0].head.starts_with("GET /v1/models "), "{}", server.seen()[0].head);
+    }
+}

@@ -113,18 +113,20 @@ impl<'a> Guards<'a> {
             self.checked = false;
         } else {
             self.unchanged += 1;
-            self.checked |= self.is_check(action, effect);
+            // The last check counts: one that fails takes back what an earlier one showed.
+            if self.is_check(action) {
+                self.checked = effect.status == ObservationStatus::Ok;
+            }
         }
         if effect.status == ObservationStatus::Error && !self.failed.contains(action) {
             self.failed.push(action.clone());
         }
     }
 
-    /// A shell command that succeeded and changed nothing, and holds the text that the control asks for.
-    fn is_check(&self, action: &Action, effect: &Effect) -> bool {
+    /// A shell command that holds the text that the control asks for.
+    fn is_check(&self, action: &Action) -> bool {
         let wanted = self.controls.check_before_finish.as_ref().map_or("", |check| &check.command);
         matches!(action, Action::Shell { command, .. } if command.contains(wanted))
-            && effect.status == ObservationStatus::Ok
     }
 
     /// Before a finish.

@@ -160,7 +160,7 @@ pub struct Controls {
     pub identical_call_guard: Option<IdenticalCallGuard>,
     /// A finish is refused while a file that the task declares as its output is missing or empty.
     pub artifact_guard: Option<ArtifactGuard>,
-    /// A finish is refused unless a shell command succeeded since the workspace last changed.
+    /// A finish is refused unless a checking shell command was run since the workspace last changed, and the last one succeeded.
     pub check_before_finish: Option<CheckBeforeFinish>,
     /// Exports, PATH and the working directory carry over from one shell call to the next.
     pub environment_persistence: Option<EnvironmentPersistence>,

@@ -57,8 +57,8 @@ fn lie_about(
                 .for_each(|weakness| weakness.description = format!("first in {first_task:?}"));
         }
         "passing_trials_contribute_nothing" => {
-            let passed = trials.score().passed;
-            found.iter_mut().for_each(|weakness| weakness.description = format!("{passed} passed"));
+            let passed = u32::try_from(trials.score().passed).unwrap();
+            found.iter_mut().for_each(|weakness| weakness.trials += passed);
         }
         "void_trials_contribute_nothing" => {
             let void = trials.score().void;

@@ -170,6 +170,29 @@ impl ChatBackend {
         self
     }
 
+    /// Whether the server answers and takes the key, without spending anything: asks for its list of models. A server
+    /// without such a list passes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ModelUnavailable`] when nobody answers, [`ErrorKind::ModelRejected`] when the key is refused; both name the
+    /// address.
+    pub async fn probe(&self) -> Result<()> {
+        // Beside `…/chat/completions`.
+        let Ok(list) = self.address.url.join("../models") else { return Ok(()) };
+        let mut get = self.client.get(list).timeout(self.limits.connect.saturating_mul(2));
+        if let Some(key) = &self.key {
+            get = get.bearer_auth(key.reveal());
+        }
+        let lost = |error| {
+            fault::of_transport(self.asked(), error, (self.limits.connect, self.limits.total))
+        };
+        let status = get.send().await.map_err(lost)?.status().as_u16();
+        match (status, fault::of_status(self.asked(), status, None, "")) {
+            (401 | 403, Fault::Failed(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn asked(&self) -> Asked<'_> {
         Asked {
             address: &self.address.shown,

@@ -23,17 +23,10 @@ fn sensible() -> Script {
     })
 }
 
-/// A passing attempt of a task that also fails supports no weakness and is never cited. But it is shown to the model for
-/// contrast, and it makes the task's failure less frequent, which the weight and the words say.
-const EXCEPT: &[(&str, &str)] = &[(
-    "passing_trials_contribute_nothing",
-    "a passing attempt makes a task flaky, and that is told",
-)];
-
 miner_laws!(with_a_sensible_model, block_on, || async {
     Fixture::new(MinerSeat::new(SignatureMiner::new(), sensible()))
-}, except EXCEPT);
+});
 
 miner_laws!(with_nonsense, block_on, || async {
     Fixture::new(MinerSeat::new(SignatureMiner::new(), Script::always("It is what it is.")))
-}, except EXCEPT);
+});

@@ -78,11 +78,22 @@ pub async fn order_does_not_matter(seat: &MinerSeat) -> LawResult {
     same_with(seat, "rotating the trials", trials).await
 }
 
-/// Passing trials change nothing.
+/// Passing trials support nothing: they add no weakness, task, trial or citation.
 pub async fn passing_trials_contribute_nothing(seat: &MinerSeat) -> LawResult {
+    let without = supported(seat.mine(samples::failures()?).await?);
     let mut trials = samples::failures()?;
     trials.extend(samples::others(false)?);
-    same_with(seat, "adding passing trials", trials).await
+    let with = supported(seat.mine(trials).await?);
+    ensure!(with == without, "adding passing trials makes {without:?} into {with:?}");
+    Ok(())
+}
+
+/// What a list of weaknesses rests on, without its order, weights and words.
+fn supported(weaknesses: Vec<Weakness>) -> Vec<Weakness> {
+    let bare = |weakness| Weakness { addressability: 0.0, description: String::new(), ..weakness };
+    let mut weaknesses: Vec<Weakness> = weaknesses.into_iter().map(bare).collect();
+    weaknesses.sort_by(|one, other| one.id.cmp(&other.id));
+    weaknesses
 }
 
 /// Void trials change nothing.
