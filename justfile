@@ -13,7 +13,7 @@ lint:
 
 # Each feature alone, and none.
 features:
-    cargo hack check --workspace --each-feature --no-dev-deps
+    cargo hack check --workspace --each-feature
 
 docs:
     cargo doc --workspace --no-deps --all-features

@@ -12,7 +12,15 @@ use crate::fault;
 /// Held for as long as it lives. The kernel gives it back when the process ends, however it ends, so that there is
 /// no stale lock to remove.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Said aloud, because closing is not enough at once: a child that another thread is just starting shares the
+        // open file, and with it the lock, until it executes its program. A failure leaves it to the kernel.
+        let _unlocked = self.0.unlock();
+    }
+}
 
 impl Lock {
     /// Takes the lock of `directory`, or says who has it.

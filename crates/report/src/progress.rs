@@ -55,7 +55,7 @@ impl ProgressObserver {
         Self::with(Display::Lines(Mutex::new(Box::new(writer))))
     }
 
-    /// Takes the live line away, so that what is printed next starts on a clean line.
+    /// Tells what was held back, and takes the live line away, so that what is printed next starts on a clean line.
     pub fn finish(&self) {
         self.0.finish();
     }
@@ -68,8 +68,19 @@ impl ProgressObserver {
 impl Observer for ProgressObserver {
     fn observe(&self, event: &Event<'_>) {
         let mut story = lock(&self.0.story);
-        let lines = story.tell(event);
-        match &self.0.display {
+        self.0.show(&story.tell(event));
+        if let Display::Live(bar) = &self.0.display {
+            let (done, planned) = story.position();
+            bar.set_length(planned);
+            bar.set_position(done);
+            bar.set_message(story.status());
+        }
+    }
+}
+
+impl Watch {
+    fn show(&self, lines: &[String]) {
+        match &self.display {
             Display::Lines(writer) => {
                 let mut writer = lock(writer);
                 for line in lines {
@@ -77,21 +88,13 @@ impl Observer for ProgressObserver {
                 }
                 let _lost = writer.flush();
             }
-            Display::Live(bar) => {
-                for line in lines {
-                    bar.println(line);
-                }
-                let (done, planned) = story.position();
-                bar.set_length(planned);
-                bar.set_position(done);
-                bar.set_message(story.status());
-            }
+            Display::Live(bar) => lines.iter().for_each(|line| bar.println(line)),
         }
     }
-}
 
-impl Watch {
     fn finish(&self) {
+        let rest = lock(&self.story).rest();
+        self.show(&rest);
         if let Display::Live(bar) = &self.display {
             bar.finish_and_clear();
         }

@@ -22,23 +22,33 @@ struct Batch {
     reused: usize,
     score: Score,
     last: String,
+    told: bool,
 }
+
+/// A gate may buy trials a few at a time: batches with one purpose are told together, so many trials at a time.
+const TOLD_TOGETHER: usize = 40;
 
 impl Story {
     /// The lines that an event adds; often none.
     pub fn tell(&mut self, event: &Event<'_>) -> Vec<String> {
-        let lines = match event {
+        let mut lines = match event {
+            Event::TrialFinished { .. } | Event::TrialVoid { .. } => Vec::new(),
+            Event::TrialsPlanned { purpose, .. } if plain(purpose) == self.batch.purpose => {
+                Vec::new()
+            }
+            _ => self.batch.rest(),
+        };
+        lines.extend(match event {
             Event::RunStarted { model, isolation, rounds_done } => {
                 self.simulated = model.is_simulated();
                 begin(&model.to_string(), &isolation.to_string(), *rounds_done)
             }
             Event::RoundStarted { round } => vec![format!("round {round}")],
             Event::TrialsPlanned { count, purpose } => {
-                let purpose = plain(purpose);
-                self.batch = Batch { purpose, planned: *count, ..Batch::default() };
+                self.batch.plan(*count, plain(purpose));
                 Vec::new()
             }
-            Event::TrialFinished { trial, reused } => self.finish(trial, *reused),
+            Event::TrialFinished { trial, reused } => self.batch.finish(trial, *reused),
             Event::TrialVoid { task, split, reason } => {
                 vec![format!("  void, tried again: {task} ({split}): {}", plain(reason))]
             }
@@ -50,7 +60,7 @@ impl Story {
             Event::RoundFinished { report } => vec![finished(report)],
             Event::Claimed { claim } => vec![claimed(claim)],
             _ => Vec::new(),
-        };
+        });
         lines.iter().flat_map(|line| self.labelled(line)).collect()
     }
 
@@ -77,20 +87,10 @@ impl Story {
         (self.batch.finished as u64, self.batch.planned as u64)
     }
 
-    fn finish(&mut self, trial: &Trial, reused: bool) -> Vec<String> {
-        let batch = &mut self.batch;
-        batch.finished += 1;
-        batch.reused += usize::from(reused);
-        let word = match trial.passed() {
-            Some(true) => "passed",
-            Some(false) => "failed",
-            None => "void",
-        };
-        batch.score.passed += u64::from(trial.passed() == Some(true));
-        batch.score.scored += u64::from(trial.passed().is_some());
-        batch.score.void += u64::from(trial.passed().is_none());
-        batch.last = format!("(last: {} {word})", plain(trial.key.task.as_str()));
-        if batch.finished == batch.planned { vec![batch.line()] } else { Vec::new() }
+    /// The lines that were held back for more of the same; for the end of a run.
+    pub fn rest(&mut self) -> Vec<String> {
+        let lines = self.batch.rest();
+        lines.iter().flat_map(|line| self.labelled(line)).collect()
     }
 
     fn label(&self) -> &'static str {
@@ -105,6 +105,38 @@ impl Story {
 }
 
 impl Batch {
+    fn plan(&mut self, count: usize, purpose: String) {
+        if self.told || purpose != self.purpose {
+            *self = Self { purpose, ..Self::default() };
+        }
+        self.planned += count;
+    }
+
+    fn finish(&mut self, trial: &Trial, reused: bool) -> Vec<String> {
+        self.finished += 1;
+        self.reused += usize::from(reused);
+        let word = match trial.passed() {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "void",
+        };
+        self.score.passed += u64::from(trial.passed() == Some(true));
+        self.score.scored += u64::from(trial.passed().is_some());
+        self.score.void += u64::from(trial.passed().is_none());
+        self.last = format!("(last: {} {word})", plain(trial.key.task.as_str()));
+        let enough = self.finished == self.planned && self.finished >= TOLD_TOGETHER;
+        if enough { self.rest() } else { Vec::new() }
+    }
+
+    /// The line that was held back, once.
+    fn rest(&mut self) -> Vec<String> {
+        if self.told || self.finished == 0 {
+            return Vec::new();
+        }
+        self.told = true;
+        vec![self.line()]
+    }
+
     fn line(&self) -> String {
         let Score { passed, scored, void } = self.score;
         let reused = match self.reused {

@@ -3,7 +3,8 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::summary::{
-    Change, Cost, Counts, MeasurementSummary, Rate, RoundSummary, Skipped, SplitRates, Summary,
+    Change, Cost, Counts, MeasurementSummary, ProposalSummary, Rate, RoundSummary, Skipped,
+    SplitRates, Summary,
 };
 use crate::text::{COLUMNS, counted, cut, names, percent, plain, range, wrap};
 
@@ -75,6 +76,15 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
     lines.extend(round.weaknesses.iter().map(weakness));
     if !round.proposals.is_empty() {
         lines.push(proposals_table(round));
+        let reason = |proposal: &ProposalSummary| {
+            format!(
+                "  {} {}: {}",
+                plain(&proposal.id),
+                plain(&proposal.verdict),
+                plain(&proposal.reason)
+            )
+        };
+        lines.extend(round.proposals.iter().map(reason));
     }
     lines.push(match round.promoted.is_empty() {
         true => "  promoted nothing".to_owned(),
@@ -88,15 +98,15 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
 }
 
 fn proposals_table(round: &RoundSummary) -> String {
-    let mut table = table(&["proposal", "surface", "held-in", "held-out", "verdict", "reason"]);
+    let mut table = table(&["proposal", "surface", "mechanism", "held-in", "held-out", "verdict"]);
     for proposal in &round.proposals {
         table.add_row([
             plain(&proposal.id),
             plain(&proposal.surface),
+            cut(&plain(&proposal.mechanism), 30),
             change(proposal.held_in.as_ref()),
             change(proposal.held_out.as_ref()),
             plain(&proposal.verdict),
-            cut(&plain(&proposal.reason), 160),
         ]);
     }
     table.to_string()
