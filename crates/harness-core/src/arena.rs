@@ -107,8 +107,8 @@ impl<H: Harness> Arena<H> {
         }
         let purpose = match self.phase {
             Phase::Assess => "incumbent",
-            Phase::Compose => "composition",
-            _ => "candidate",
+            Phase::Compose => "judging compositions",
+            _ => "judging candidates",
         };
         Trials::new(self.runner.run(harness, orders, purpose).await?)
     }

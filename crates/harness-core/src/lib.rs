@@ -1,4 +1,5 @@
-//! The vocabulary, the traits and the loop.
+#![doc = include_str!("../README.md")]
+
 mod arena;
 mod budget;
 mod clock;

@@ -195,7 +195,8 @@ impl SequentialGate {
         match (done < most(evidence.attempts)).then(|| bring_all(evidence, done + 1)).flatten() {
             Some(buy) => Step::Buy(buy),
             None => {
-                say(Verdict::Inconclusive, "all attempts are used and it is not clear".to_owned())
+                let open = self.open_question(&posterior, margins);
+                say(Verdict::Inconclusive, format!("all attempts are used, and {open}"))
             }
         }
     }
@@ -217,6 +218,21 @@ impl SequentialGate {
         }
         let gain = posterior.overall.above(0.0);
         (gain <= self.harm).then(|| "it does harm".to_owned())
+    }
+
+    /// What stands between this evidence and a promotion.
+    fn open_question(&self, posterior: &Posterior, margins: [(GatingSplit, f64); 2]) -> String {
+        if posterior.overall.above(0.0) < self.promote {
+            return "a gain is not certain enough".to_owned();
+        }
+        let loss = |(split, margin): (GatingSplit, f64)| 1.0 - posterior.split(split).above(-margin);
+        match margins.into_iter().find(|pair| loss(*pair) > self.tolerance) {
+            Some((split, margin)) => {
+                let points = 100.0 * margin;
+                format!("a loss of {points:.1} points {split} cannot be ruled out")
+            }
+            None => "a suspected loss on a task is not settled".to_owned(),
+        }
     }
 
     fn is_promotable(&self, posterior: &Posterior, margins: [(GatingSplit, f64); 2]) -> bool {
