@@ -11,6 +11,7 @@ mod architecture;
 mod cli;
 mod input;
 mod minimal;
+mod spans;
 mod tasks;
 mod wire;
 

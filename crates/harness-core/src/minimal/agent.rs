@@ -1,6 +1,7 @@
 //! The agent loop: ask, act, write down, until the work is finished or nothing is left to do it with.
 
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::guards::{FinishGuard, Guards, Interception};
 use super::prompt;
@@ -76,19 +77,24 @@ impl<'a> Agent<'a> {
     pub(super) async fn run(mut self) -> Result<Finish> {
         self.stamp = Some(self.cx.session().stamp().await?);
         loop {
-            self.remind_of_deadline();
-            let completion = self.cx.complete(self.request()).await?;
-            if completion.finish == FinishReason::Refusal {
-                self.cx.record(Step::reply(&completion));
-                return Ok(Finish::Refused);
-            }
-            if let Some(finish) = self.turn(completion).await? {
+            if let Some(finish) = self.step().instrument(tracing::info_span!("step")).await? {
                 return Ok(finish);
             }
         }
     }
 
-    /// One reply of the model and everything it asks for.
+    /// One call to the model, and everything that its reply asks for.
+    async fn step(&mut self) -> Result<Option<Finish>> {
+        self.remind_of_deadline();
+        let completion = self.cx.complete(self.request()).await?;
+        if completion.finish == FinishReason::Refusal {
+            self.cx.record(Step::reply(&completion));
+            return Ok(Some(Finish::Refused));
+        }
+        self.turn(completion).await
+    }
+
+    /// One reply of the model.
     async fn turn(&mut self, completion: Completion) -> Result<Option<Finish>> {
         // Written down before it is acted on: an attempt that ends in a long command still shows the command.
         let step = self.cx.record(Step::reply(&completion));
@@ -101,9 +107,8 @@ impl<'a> Agent<'a> {
         self.idle_replies = 0;
         let mut finish = None;
         for call in calls {
-            let span = tracing::info_span!("step", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = %call.name);
-            let observation =
-                tracing::Instrument::instrument(self.observe(&call, &mut finish), span).await?;
+            let span = tracing::info_span!("tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = %call.name);
+            let observation = self.observe(&call, &mut finish).instrument(span).await?;
             self.conversation.push(Message::tool(&call.id, &observation.content));
             self.cx.observe(step, observation);
         }
@@ -215,8 +220,7 @@ impl<'a> Agent<'a> {
     /// A sub-agent's own loop: its last words are its answer, and running out of its steps is no failure.
     async fn answer(mut self, max_steps: u32) -> Result<String> {
         for _ in 0..max_steps {
-            let completion = self.cx.complete(self.request()).await?;
-            if self.turn(completion).await?.is_some() {
+            if self.step().instrument(tracing::info_span!("step")).await?.is_some() {
                 return Ok(self.last_words);
             }
         }

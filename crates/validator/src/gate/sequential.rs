@@ -225,7 +225,8 @@ impl SequentialGate {
         if posterior.overall.above(0.0) < self.promote {
             return "a gain is not certain enough".to_owned();
         }
-        let loss = |(split, margin): (GatingSplit, f64)| 1.0 - posterior.split(split).above(-margin);
+        let loss =
+            |(split, margin): (GatingSplit, f64)| 1.0 - posterior.split(split).above(-margin);
         match margins.into_iter().find(|pair| loss(*pair) > self.tolerance) {
             Some((split, margin)) => {
                 let points = 100.0 * margin;
