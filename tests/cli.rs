@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use harness_core::{Journal, Record};
+use harness_core::{Harness, Journal, MinimalHarness, Record};
 use harness_journal::SqliteJournal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -104,6 +104,9 @@ fn the_table_is_for_people_and_the_json_for_programs() {
         serde_json::from_slice(&std::fs::read(home.path().join("b/summary.json")).unwrap())
             .unwrap();
     assert_eq!(written, summary);
+    let tip = std::fs::read_to_string(home.path().join("b/harness.json")).unwrap();
+    let tip: MinimalHarness = serde_json::from_str(&tip).unwrap();
+    assert_eq!(tip.fingerprint().unwrap().to_string(), summary["harness"]["last"]);
     let first: Value =
         serde_json::from_slice(&std::fs::read(home.path().join("a/summary.json")).unwrap())
             .unwrap();

@@ -122,6 +122,8 @@ pub(crate) async fn evolve(
         summary = summary.with_stopped(error.report());
     }
     let summary = publish(state.directory(), summary)?;
+    let tip = serde_json::to_vec_pretty(engine.lineage().tip()).map_err(no_json)?;
+    write_atomically(&state.directory().join("harness.json"), &tip)?;
     show(options, &summary, &run_table(&summary))?;
     stopped.map_or(Ok(()), Err)
 }

@@ -75,7 +75,7 @@ impl Harness for ToyHarness {
             let request =
                 Request { messages: vec![Message::user(&task.instruction)], ..Request::default() };
             let completion = cx.complete(request).await?;
-            cx.record(Step { usage: completion.usage, ..said(completion.message.content) });
+            cx.record(Step::reply(&completion));
         }
         let skill = task.instruction.trim_start_matches("needs ");
         let answer = match self.skills.contains(skill) {
@@ -86,21 +86,8 @@ impl Harness for ToyHarness {
             false => format!("lacks {skill}"),
         };
         cx.session().write(&SandboxPath::new("answer")?, File::plain(answer.as_bytes())).await?;
-        cx.record(said(answer));
+        cx.record(Step::said(StepSource::Agent, answer));
         Ok(Finish::Done)
-    }
-}
-
-fn said(message: String) -> Step {
-    Step {
-        step_id: 0,
-        source: StepSource::Agent,
-        message,
-        reasoning: None,
-        tool_calls: Vec::new(),
-        observations: Vec::new(),
-        usage: None,
-        elapsed: std::time::Duration::ZERO,
     }
 }
 

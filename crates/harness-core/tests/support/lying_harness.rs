@@ -160,16 +160,7 @@ impl Drop for Bomb {
 }
 
 fn step(message: String) -> Step {
-    Step {
-        step_id: 0,
-        source: StepSource::Agent,
-        message,
-        reasoning: None,
-        tool_calls: Vec::new(),
-        observations: Vec::new(),
-        usage: None,
-        elapsed: std::time::Duration::ZERO,
-    }
+    Step::said(StepSource::Agent, message)
 }
 
 /// The harness with edits to try, breaking this law.

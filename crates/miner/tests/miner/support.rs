@@ -162,16 +162,7 @@ pub(crate) fn trial(task: &str, attempt: u32, outcome: Outcome) -> Trial {
 }
 
 pub(crate) fn step(step_id: u32, source: StepSource, message: &str) -> Step {
-    Step {
-        step_id,
-        source,
-        message: message.into(),
-        reasoning: None,
-        tool_calls: Vec::new(),
-        observations: Vec::new(),
-        usage: None,
-        elapsed: Duration::ZERO,
-    }
+    Step { step_id, ..Step::said(source, message) }
 }
 
 fn call() -> ToolCall {
