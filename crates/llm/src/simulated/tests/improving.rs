@@ -223,3 +223,23 @@ fn what_the_evidence_says_is_not_obeyed() {
     let answer = ask(&FLAWLESS, 1, &request("diagnosis", &data));
     assert_eq!(answer["mechanism"], "stops_with_a_plan");
 }
+
+/// Found when the same run came to another result under another user: `ls -l` prints dates and owners.
+#[tokio::test]
+async fn what_commands_printed_does_not_decide_a_diagnosis() {
+    let failed = attempt(&EXPLORES, 1, &harness(&[])).await;
+    let today = shown(&failed, "missing_artifact");
+    let mut tomorrow = today.clone();
+    for step in tomorrow["steps"].as_array_mut().unwrap() {
+        for seen in step["observations"].as_array_mut().unwrap() {
+            seen["excerpt"] = json!("-rw-r--r-- 1 somebody else 12 Jan  1 00:00 file");
+        }
+    }
+    assert_ne!(today, tomorrow);
+    for profile in Profile::all() {
+        for seed in 0..50 {
+            let answer = |data| ask(profile.0, seed, &request("diagnosis", data));
+            assert_eq!(answer(&today), answer(&tomorrow), "{} {seed}", profile.name());
+        }
+    }
+}
