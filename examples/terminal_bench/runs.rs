@@ -200,6 +200,8 @@ fn config(options: &Options) -> EngineConfig {
         claim_attempts: options.claim_attempts,
         seed: options.seed,
         limits: limits(options),
+        // Calls are tried again already, and longer, by the model's own wrapper.
+        void_retries: 1,
         concurrency: options.concurrency.map_or(processors * 2, |count| count as usize),
         ..EngineConfig::default()
     }

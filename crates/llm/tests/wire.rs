@@ -306,4 +306,7 @@ async fn a_probe_tells_a_dead_address_and_a_refused_key_from_a_server_without_a_
         assert_eq!(probed.err().map(|error| error.kind()), refused, "{code}");
         assert!(server.seen()[0].head.starts_with("GET /v1/models "), "{}", server.seen()[0].head);
     }
+    let server = Server::start(vec![status(200, "<!doctype html><title>Welcome</title>")]).await;
+    let page = ChatBackend::new(&server.base_url, "m").unwrap().probe().await.unwrap_err();
+    assert!(page.message().contains("a web page"), "{}", page.message());
 }

@@ -174,8 +174,8 @@ impl ChatBackend {
     /// without such a list passes.
     ///
     /// # Errors
-    /// [`ErrorKind::ModelUnavailable`] when nobody answers, [`ErrorKind::ModelRejected`] when the key is refused; both name the
-    /// address.
+    /// [`ErrorKind::ModelUnavailable`] when nobody answers, or a web page; [`ErrorKind::ModelRejected`] when the key is refused.
+    /// Both name the address.
     pub async fn probe(&self) -> Result<()> {
         // Beside `…/chat/completions`.
         let Ok(list) = self.address.url.join("../models") else { return Ok(()) };
@@ -186,9 +186,19 @@ impl ChatBackend {
         let lost = |error| {
             fault::of_transport(self.asked(), error, (self.limits.connect, self.limits.total))
         };
-        let status = get.send().await.map_err(lost)?.status().as_u16();
+        let mut response = get.send().await.map_err(lost)?;
+        let status = response.status().as_u16();
         match (status, fault::of_status(self.asked(), status, None, "")) {
             (401 | 403, Fault::Failed(error)) => Err(error),
+            (200..300, _) => {
+                // Enough to tell a web page from JSON.
+                let first = response.chunk().await.map_err(lost)?.unwrap_or_default();
+                let page = String::from_utf8_lossy(&first);
+                match page.trim_start().starts_with('<') {
+                    true => Err(fault::nonsense(self.asked(), "a web page", &page)),
+                    false => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
