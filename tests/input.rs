@@ -64,6 +64,21 @@ fn a_broken_task_names_the_file_and_the_key() {
 }
 
 #[test]
+fn a_broken_task_that_takes_no_part_is_no_obstacle() {
+    let home = TempDir::new().unwrap();
+    fs::rename(task(&home), home.path().join("good")).unwrap();
+    let broken = home.path().join("broken");
+    fs::create_dir_all(broken.join("tests")).unwrap();
+    fs::write(broken.join("instruction.md"), "Do it.").unwrap();
+    let tasks = home.path().to_str().unwrap();
+    assert_names(&refusal(&home, &["--tasks", tasks, "--agent", "nop"], 1), &["broken/task.toml"]);
+    let one = command(&home, &["--tasks", tasks, "--agent", "nop", "--include", "good"])
+        .output()
+        .unwrap();
+    assert_eq!(one.status.code(), Some(0), "{}", stderr(&one));
+}
+
+#[test]
 fn a_broken_split_names_the_file_the_key_and_the_remedy() {
     let cases = [
         ("no-such-task = \"held-in\"\n", vec!["split.toml", "no-such-task"]),

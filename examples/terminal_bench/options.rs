@@ -24,8 +24,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// At most this many tasks, the first by name.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    pub(crate) limit: Option<u32>,
 
     /// simulated:PROFILE, openai:MODEL, or with --base-url any name the server knows.
     #[arg(long, value_name = "NAME", default_value = "simulated:explorer")]

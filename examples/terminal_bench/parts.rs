@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use harness_benchmark::harbor::Solution;
-use harness_benchmark::{HarborTask, Loader, Selection, Skipped};
+use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
 
 use harness_llm::{
@@ -27,16 +27,23 @@ pub(crate) struct Tasks {
 /// The tasks, with what was left out told aloud.
 pub(crate) fn tasks(options: &Options) -> Result<Tasks> {
     let directory = options.tasks.clone().unwrap_or_else(bundled);
-    let loaded = Loader::new().with_variables(std::env::vars().collect()).load(&directory)?;
-    for skipped in &loaded.skipped {
-        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
-    }
     let selection = Selection {
         include: options.include.clone(),
         exclude: options.exclude.clone(),
-        limit: options.limit,
+        limit: options.limit.map(|count| count as usize),
     };
-    Ok(Tasks { tasks: selection.apply(loaded.tasks)?, skipped: loaded.skipped })
+    let loader = Loader::new().with_variables(std::env::vars().collect()).with_selection(selection);
+    let Loaded { tasks, skipped } = loader.load(&directory)?;
+    for skipped in &skipped {
+        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+    }
+    if tasks.is_empty() {
+        let directory = directory.display();
+        return Err(wrong(format!(
+            "no task of {directory} can run here: each was skipped, for the reason given"
+        )));
+    }
+    Ok(Tasks { tasks, skipped })
 }
 
 /// The tasks that come with this example: beside it in the checkout it was built from, or where it is started.

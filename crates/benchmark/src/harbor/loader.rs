@@ -15,11 +15,13 @@ use super::support::{self, Host};
 use super::task::{HarborTask, Solution};
 use super::tree::{self, Tree};
 use crate::obstacle::{Obstacle, Step, unavailable, wrong};
+use crate::split::Selection;
 
 /// Reads task directories. What the host offers is said here; nothing is read from the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Loader {
     host: Host,
+    selection: Selection,
 }
 
 /// What a directory holds.
@@ -83,20 +85,37 @@ impl Loader {
         self
     }
 
+    /// Only these tasks: the others may be broken, and are not listed either.
+    #[must_use]
+    pub fn with_selection(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
     /// Reads `directory`: a task, or a directory of tasks.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for files that are missing or wrong, with file, key and remedy; for a link that leads
-    /// out of its task; for two tasks of one name; for a directory without tasks.
+    /// out of its task; for two tasks of one name; for a directory without tasks, or a selection that leaves none.
     pub fn load(&self, directory: impl AsRef<Path>) -> Result<Loaded> {
         let directory = directory.as_ref();
         let mut loaded = Loaded::default();
         let mut seen = BTreeMap::new();
+        let mut wanted = self.selection.limit.unwrap_or(usize::MAX);
         for task in task_directories(directory)? {
+            if wanted == 0 {
+                break;
+            }
             let name = directory_name(&task);
             let (name, read) = self.task(&task, name);
+            let admitted = self.selection.admits(&name)?;
             match read {
-                Ok(task) => loaded.tasks.push(task),
+                Ok(task) => {
+                    wanted -= usize::from(admitted);
+                    loaded.tasks.push(task);
+                }
+                // What is wrong with a task that takes no part concerns nobody.
+                Err(_) if !admitted => {}
                 Err(Obstacle::Unavailable(reason)) => {
                     loaded.skipped.push(Skipped { name: name.clone(), reason });
                 }
@@ -107,6 +126,7 @@ impl Loader {
                 return Err(wrong(&task, "its name", problem, "give each task a name of its own"));
             }
         }
+        loaded.tasks = self.selection.apply(loaded.tasks)?;
         Ok(loaded)
     }
 

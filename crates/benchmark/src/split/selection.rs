@@ -1,7 +1,7 @@
 //! Which of the loaded tasks take part.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use harness_core::{Error, ErrorKind, Result};
+use harness_core::{Error, ErrorKind, Result, TaskName};
 
 use crate::harbor::HarborTask;
 
@@ -17,19 +17,30 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether the patterns let a task of this name take part.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a pattern that is none.
+    pub fn admits(&self, name: &TaskName) -> Result<bool> {
+        let (include, exclude) =
+            (globs("include", &self.include)?, globs("exclude", &self.exclude)?);
+        let included = self.include.is_empty() || include.is_match(name.as_str());
+        Ok(included && !exclude.is_match(name.as_str()))
+    }
+
     /// The tasks that take part, in their order.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a pattern that is none, and when nothing is left.
     pub fn apply(&self, tasks: Vec<HarborTask>) -> Result<Vec<HarborTask>> {
-        let (include, exclude) =
-            (globs("include", &self.include)?, globs("exclude", &self.exclude)?);
         let count = tasks.len();
-        let chosen = tasks.into_iter().filter(|task| {
-            let name = task.task.name.as_str();
-            (self.include.is_empty() || include.is_match(name)) && !exclude.is_match(name)
-        });
-        let chosen: Vec<HarborTask> = chosen.take(self.limit.unwrap_or(usize::MAX)).collect();
+        let mut chosen = Vec::new();
+        for task in tasks {
+            if self.admits(&task.task.name)? {
+                chosen.push(task);
+            }
+        }
+        chosen.truncate(self.limit.unwrap_or(usize::MAX));
         if chosen.is_empty() && count > 0 {
             let message = format!(
                 "include {:?}, exclude {:?} and limit {:?} leave none of {count} tasks: loosen them",

@@ -71,7 +71,8 @@ async fn long_output_keeps_head_and_tail(sandbox: &Arc<dyn Sandbox>) {
 }
 
 async fn variables_directory_and_input_arrive(sandbox: &Arc<dyn Sandbox>) {
-    let mut environment = Environment { workdir: path("/work/space"), ..Environment::default() };
+    let mut environment =
+        Environment { workdir: path("/elsewhere/space"), ..Environment::default() };
     environment.env.insert("A".into(), "of the environment".into());
     environment.env.insert("B".into(), "hidden".into());
     let session = sandbox.open(&environment).await.unwrap();
@@ -81,7 +82,7 @@ async fn variables_directory_and_input_arrive(sandbox: &Arc<dyn Sandbox>) {
         .with_cwd(path("sub"))
         .with_stdin(*b"input");
     let output = session.exec(&command).await.unwrap().stdout.text();
-    let cwd = session.locate(&path("/work/space/sub"));
+    let cwd = session.locate(&path("/elsewhere/space/sub"));
     assert_eq!(output, format!("of the environment, of the command\n{cwd}\ninput"));
     // No input is an empty input.
     assert_eq!(stdout(&*session, "cat; tty || true").await, "not a tty\n");

@@ -6,7 +6,7 @@
 macro_rules! __law_tests {
     ($name:ident, $module:ident, $block_on:expr, $factory:expr, $except:expr; $($law:ident)*) => {
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "what the factory names may all be in scope already")]
             use super::*;
             $(
                 #[test]
