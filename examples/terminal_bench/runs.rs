@@ -79,7 +79,7 @@ pub(crate) fn plan(options: &Options, tasks: &Tasks, rules: Option<&Rules>) -> R
     );
     println!("tokens at most  {tokens} ({} a trial)", limits(options).tokens);
     println!(
-        "cost at most    unknown before the first call tells what a token costs; --max-cost caps it"
+        "cost at most    unknown here; --max-tokens caps it, or --max-cost with the model's price in --prices"
     );
     println!(
         "smallest effect {:.1} points over all tasks, {:.1} points on the targeted ones (80 % power)",
