@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::io::Write;
+
 mod architecture;
 mod cli;
 mod input;
@@ -21,5 +23,6 @@ fn skip(what: &str, why: &str) {
         std::env::var("HARNESS_TEST_REQUIRE").as_deref() != Ok("all"),
         "{what} cannot run here, and HARNESS_TEST_REQUIRE=all is set: {why}"
     );
-    eprintln!("SKIPPED {what}: {why}");
+    // Not `eprintln!`: the test harness would swallow it.
+    let _lost = writeln!(std::io::stderr(), "SKIPPED {what}: {why}");
 }

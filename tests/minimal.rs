@@ -299,13 +299,26 @@ async fn environment_persistence_carries_variables_functions_and_directory_over(
 async fn output_is_truncated_in_its_middle() {
     let output_truncation = OutputTruncation { head_bytes: 200, tail_bytes: 200 };
     let controls = Controls { output_truncation, ..Controls::default() };
-    let attempt = attempt(controls, vec![shell("seq 1 5000"), finish()]).await;
-    let shown = &attempt.results()[0].1;
-    assert!(
-        shown.len() < 600 && shown.starts_with("1\n2\n") && shown.contains("\n5000\n"),
-        "{shown}"
+    let attempt = attempt(
+        controls,
+        vec![
+            shell("seq 1 5000 | tee long"),
+            says("read_file", json!({ "path": "long" })),
+            finish(),
+        ],
+    )
+    .await;
+    for (_, shown) in &attempt.results()[..2] {
+        assert!(
+            shown.len() < 600 && shown.starts_with("1\n2\n") && shown.contains("\n5000\n"),
+            "{shown}"
+        );
+    }
+    assert_eq!(
+        attempt.fired("/controls/output_truncation"),
+        2,
+        "a file that is read is an output too"
     );
-    assert_eq!(attempt.fired("/controls/output_truncation"), 1);
 }
 
 #[tokio::test]

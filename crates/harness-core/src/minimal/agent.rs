@@ -167,12 +167,7 @@ impl<'a> Agent<'a> {
             Action::ReadSkill { name } => Ok(tools::read_skill(self.harness, name, self.cx)),
             Action::Shell { command, timeout } => self.shell.run(command, *timeout).await,
             action => {
-                tools::touch_file(
-                    action,
-                    self.cx.session(),
-                    &self.harness.controls.output_truncation,
-                )
-                .await
+                tools::touch_file(action, self.cx, &self.harness.controls.output_truncation).await
             }
         }
     }

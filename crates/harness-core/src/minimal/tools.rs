@@ -158,11 +158,12 @@ fn object(fields: &[(&str, &str)]) -> Value {
 /// Reads, writes or edits a file. What is wrong with the path is a result for the model.
 pub(super) async fn touch_file(
     action: &Action,
-    session: &dyn Session,
+    cx: &RunContext<'_>,
     shown: &OutputTruncation,
 ) -> Result<Effect> {
+    let session = cx.session();
     let done = match action {
-        Action::ReadFile { path } => read(path, session, shown).await,
+        Action::ReadFile { path } => read(path, cx, shown).await,
         Action::WriteFile { path, content } => write(path, content, session).await,
         Action::EditFile { path, old, new } => edit(path, old, new, session).await,
         _ => Ok(Effect::invalid("this is not a file action")),
@@ -170,9 +171,13 @@ pub(super) async fn touch_file(
     done.or_else(about_path)
 }
 
-async fn read(path: &str, session: &dyn Session, shown: &OutputTruncation) -> Result<Effect> {
-    let bytes = session.read(&SandboxPath::new(path)?).await?;
-    Ok(Effect::ok(truncate(&String::from_utf8_lossy(&bytes), shown).0))
+async fn read(path: &str, cx: &RunContext<'_>, shown: &OutputTruncation) -> Result<Effect> {
+    let bytes = cx.session().read(&SandboxPath::new(path)?).await?;
+    let (text, cut) = truncate(&String::from_utf8_lossy(&bytes), shown);
+    if cut {
+        cx.fired("/controls/output_truncation");
+    }
+    Ok(Effect::ok(text))
 }
 
 async fn write(path: &str, content: &str, session: &dyn Session) -> Result<Effect> {

@@ -111,10 +111,16 @@ async fn a_writing_daemon_survives(sandbox: &Arc<dyn Sandbox>) {
     stdout(&*session, daemon).await;
     let mut written = 0;
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let now = session.read(&path("lines")).await.unwrap().len();
-        assert!(now > written, "it has stopped at {now}");
-        written = now;
+        let grown = async {
+            loop {
+                match session.read(&path("lines")).await.map(|bytes| bytes.len()) {
+                    Ok(now) if now > written => return now,
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let grown = tokio::time::timeout(Duration::from_secs(10), grown).await;
+        written = grown.unwrap_or_else(|_| panic!("it has stopped at {written}"));
     }
 }
 

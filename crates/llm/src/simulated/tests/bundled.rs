@@ -13,7 +13,8 @@ use crate::simulated::script::{self, Purpose};
 /// Says what is left out, or fails where nothing may be.
 fn skip(why: &str) {
     assert!(std::env::var("HARNESS_TEST_REQUIRE").as_deref() != Ok("all"), "{why}");
-    eprintln!("{why}");
+    // Not `eprintln!`: the test harness would swallow it.
+    let _lost = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("SKIPPED: {why}\n"));
 }
 
 /// The bundled tasks, or none, said aloud.
