@@ -95,6 +95,9 @@ pub(crate) struct Options {
     /// Go on with the run in --state (the newest one when --state is left out).
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Read the sealed split again in a run that has read it: the new reading is marked wherever it is shown.
+    #[arg(long, requires = "resume")]
+    pub(crate) read_sealed_again: bool,
     /// Spend nothing: print what the run would take.
     #[arg(long)]
     pub(crate) plan: bool,

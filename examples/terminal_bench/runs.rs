@@ -106,6 +106,7 @@ pub(crate) async fn evolve(
         .proposer(LlmProposer::new())
         .validator(RegressionValidator::from(gate))
         .identity("gate", gate)
+        .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone())
         .build()
         .await?;

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod harness;
 mod id;
+mod interval;
 mod journal;
 mod lineage;
 mod llm;
@@ -47,6 +48,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Observer, Unobserved};
 pub use harness::{Harness, Surface};
 pub use id::{Fingerprint, ModelId, ProposalId, SurfaceId, TaskName, WeaknessId};
+pub use interval::{Interval, Pairs, mean_interval};
 pub use journal::{Consultation, Journal, MemoryJournal, Record, RunIdentity};
 pub use lineage::{Lineage, PromotedEdit, Promotion};
 pub use llm::{

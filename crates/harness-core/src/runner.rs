@@ -66,16 +66,30 @@ impl Runner {
         orders: Vec<Order>,
         purpose: &str,
     ) -> Result<Vec<Arc<Trial>>> {
+        let orders = orders.into_iter().map(|order| (0, order)).collect();
+        self.run_block(&[harness], orders, purpose).await
+    }
+
+    /// The same for several harnesses in one block: each order says by index whose it is.
+    pub(crate) async fn run_block<H: Harness>(
+        self: &Arc<Self>,
+        harnesses: &[&H],
+        orders: Vec<(usize, Order)>,
+        purpose: &str,
+    ) -> Result<Vec<Arc<Trial>>> {
         self.observer.observe(&Event::TrialsPlanned { count: orders.len(), purpose });
-        let fingerprint = self.introduce(harness).await?;
+        let mut fingerprints = Vec::with_capacity(harnesses.len());
+        for harness in harnesses {
+            fingerprints.push(self.introduce(*harness).await?);
+        }
         // Collected first: a closure over `harness` inside `stream::iter(..).map(..)` is not general enough
         // for the `Send` bound of async_trait's futures.
         let mut pending = Vec::with_capacity(orders.len());
         let brake = Arc::new(Brake::default());
-        for order in orders {
+        for (owner, order) in orders {
             pending.push(self.clone().place(
-                harness.clone(),
-                fingerprint,
+                harnesses[owner].clone(),
+                fingerprints[owner],
                 order,
                 Arc::clone(&brake),
             ));

@@ -15,6 +15,12 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl From<harness_core::Interval> for Interval {
+    fn from(harness_core::Interval { low, high, .. }: harness_core::Interval) -> Self {
+        Self { low, high }
+    }
+}
+
 /// The 95 % score interval of a pass rate; `None` without scored trials, or with more passes than trials.
 ///
 /// Wilson's interval (E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 22, 1927):

@@ -68,9 +68,18 @@ fn write_rates(out: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\nIntervals are Wilson's for a rate and Newcombe's (method 10) for a difference. Held-in and held-out decided the \
-         promotions; only the sealed split, read once by fresh trials, can carry a claim.\n"
-    )
+        "\nIntervals are Wilson's for a rate; for a difference Newcombe's (method 10), on the sealed split that of paired trials \
+         by betting (error at most 5 % at any size). Held-in and held-out decided the promotions; only the sealed split, read \
+         once by fresh trials, can carry a claim.\n"
+    )?;
+    match rates.sealed_reading {
+        Some(reading) if reading > 1 => writeln!(
+            out,
+            "> This is reading {reading} of the sealed split, **forced** after an earlier one: what was chosen may have been \
+             chosen for it, and no claim rests on it.\n"
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn write_split(out: &mut String, name: &str, split: &SplitRates) -> std::fmt::Result {

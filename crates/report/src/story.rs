@@ -2,7 +2,7 @@
 
 use harness_core::{Claim, Decision, Event, RoundReport, Score, Trial, Weakness};
 
-use crate::interval::difference;
+use crate::summary::rates::repeated;
 use crate::text::{COLUMNS, counted, names, percent, plain, points, wrap};
 
 /// Turns events into lines for a person. Every line says `[simulated]` when the model is simulated, and none is longer than 100
@@ -200,16 +200,13 @@ fn claimed(claim: &Claim) -> String {
     let side = |score: &Score| {
         format!("{} of {} ({})", score.passed, score.scored, percent(score.pass_rate()))
     };
-    let change = match (
-        before.pass_rate().zip(after.pass_rate()),
-        difference((before.passed, before.scored), (after.passed, after.scored)),
-    ) {
-        (Some((from, to)), Some(interval)) => points(to - from, interval),
-        _ => "no trial could be scored on one side".to_owned(),
+    let change = match (before.pass_rate().zip(after.pass_rate()), claim.difference) {
+        (Some((from, to)), Some(interval)) => {
+            points(claim.pairs.change().unwrap_or(to - from), interval.into())
+        }
+        (Some(_), None) if claim.first == claim.last => "the same harness".to_owned(),
+        _ => "no pair of trials could be scored".to_owned(),
     };
-    format!(
-        "sealed split, read once: seed harness {}, final harness {}: {change}",
-        side(before),
-        side(after)
-    )
+    let reading = repeated(claim).unwrap_or_else(|| "sealed split, read once".to_owned());
+    format!("{reading}: seed harness {}, final harness {}: {change}", side(before), side(after))
 }

@@ -121,6 +121,7 @@ fn rates_table(summary: &Summary) -> String {
         [("held-in", Some(&rates.held_in)), ("held-out", Some(&rates.held_out)), ("sealed", sealed)]
     {
         let Some(split) = split else { continue };
+        let again = rates.sealed_reading.filter(|reading| *reading > 1);
         table.add_row([
             name.to_owned(),
             rate(split.before.as_ref()),
@@ -131,7 +132,10 @@ fn rates_table(summary: &Summary) -> String {
                     format!("{:+.1} to {:+.1} points", 100.0 * interval.low, 100.0 * interval.high)
                 },
             ),
-            basis(name, split).to_owned(),
+            match (name, again) {
+                ("sealed", Some(reading)) => format!("reading {reading}, forced: no claim"),
+                _ => basis(name, split).to_owned(),
+            },
         ]);
     }
     table.to_string()

@@ -11,7 +11,7 @@ use harness_core::testing::{
     ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    Engine, Event, ModelId, Observer, RunReport, Score, Spent, SplitName, TaskName,
+    Engine, Event, ModelId, Observer, Pairs, RunReport, Score, Spent, SplitName, TaskName,
 };
 use harness_report::{
     Conclusion, MeasurementSummary, ProgressObserver, Skipped, Story, Summary, difference,
@@ -128,14 +128,49 @@ fn pass_rates_say_what_they_rest_on() {
     assert_eq!(sealed.after.expect("claimed").passed, 22);
 }
 
+/// Puts other counts into a run's claim, paired as favourably as they can be.
+fn claim_that(run: &mut RunReport, before: u64, after: u64, scored: u64) {
+    let both = before.min(after);
+    let (better, worse) = (after - both, before - both);
+    let pairs = Pairs { better, worse, same: scored - better - worse, ..Pairs::default() };
+    let claim = run.claim.as_mut().expect("a claim");
+    claim.before = Score { passed: before, scored, void: 0 };
+    claim.after = Score { passed: after, scored, void: 0 };
+    (claim.pairs, claim.difference) = (pairs, pairs.interval(0.05));
+}
+
+#[test]
+fn a_forced_reading_is_marked_wherever_it_is_shown() {
+    let mut run = improving();
+    run.claim.as_mut().expect("a claim").reading = 2;
+    let summary = Summary::of(&run);
+    assert_eq!(summary.pass_rates.sealed_reading, Some(2));
+    let story = {
+        let claim = run.claim.as_ref().expect("a claim");
+        Story::default().tell(&Event::Claimed { claim }).join(" ")
+    };
+    for shown in [summary.verdict_in_words.clone(), run_table(&summary), markdown(&summary), story]
+    {
+        assert!(shown.contains("reading 2") && shown.contains("forced"), "{shown}");
+        assert!(!shown.contains("read once:"), "{shown}");
+    }
+}
+
+#[test]
+fn a_claim_from_before_pairs_were_kept_is_shown_with_its_unpaired_interval() {
+    let mut run = improving();
+    let claim = run.claim.as_mut().expect("a claim");
+    (claim.pairs, claim.difference) = (Pairs::default(), None);
+    let sealed = Summary::of(&run).pass_rates.sealed.expect("a claim");
+    assert_eq!(sealed.difference, difference((6, 22), (22, 22)));
+}
+
 #[test]
 fn the_verdict_is_the_sealed_intervals() {
     let run = improving();
     let verdict = |before: u64, after: u64, scored: u64| {
         let mut run = run.clone();
-        let claim = run.claim.as_mut().expect("a claim");
-        claim.before = Score { passed: before, scored, void: 0 };
-        claim.after = Score { passed: after, scored, void: 0 };
+        claim_that(&mut run, before, after, scored);
         let summary = Summary::of(&run);
         (summary.verdict, summary.verdict_in_words)
     };
@@ -264,7 +299,7 @@ fn progress_tells_the_story_in_plain_lines() {
     let (_, told) = run_with(vec![WorldEdit::new("a", 1.0), WorldEdit::new("b", 1.0)]);
     for expected in [
         "round 1",
-        "24 trials, 6 passed, 16 failed, 2 void",
+        "48 trials, 28 passed, 16 failed, 4 void",
         "weakness w-",
         "lacks a / direct / scripted, in 8 tasks",
         "r1-p1 edits /levels: scripted",
@@ -391,11 +426,10 @@ proptest! {
     ) {
         let (before, after) = (before.min(scored), after.min(scored));
         let mut run = stored();
-        let claim = run.claim.as_mut().expect("a claim");
-        claim.before = Score { passed: before, scored, void: 0 };
-        claim.after = Score { passed: after, scored, void: 0 };
+        claim_that(&mut run, before, after, scored);
         let summary = Summary::of(&run);
-        let interval = difference((before, scored), (after, scored)).expect("trials");
+        let sealed = summary.pass_rates.sealed.expect("a claim");
+        let interval = sealed.difference.expect("trials");
         match summary.verdict {
             Conclusion::Improved => prop_assert!(interval.low > 0.0 && after > before),
             Conclusion::NotImproved => prop_assert!(interval.high <= 0.0 && after < before),

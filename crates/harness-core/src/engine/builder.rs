@@ -89,6 +89,7 @@ pub struct EngineBuilder<H: Harness> {
     clock: Arc<dyn Clock>,
     executor: Option<Arc<dyn Executor>>,
     caps: Caps,
+    read_again: bool,
     config: EngineConfig,
     identity: RunIdentity,
 }
@@ -127,6 +128,7 @@ impl<H: Harness> EngineBuilder<H> {
             clock: Arc::new(SystemClock::default()),
             executor: None,
             caps: Caps::default(),
+            read_again: false,
             config: EngineConfig::default(),
             identity: RunIdentity::default(),
         }
@@ -201,6 +203,14 @@ impl<H: Harness> EngineBuilder<H> {
         self
     }
 
+    /// Forces another reading of a sealed split that earlier sessions of the run have read, and rounds before it if there
+    /// are any left. Its claim is marked wherever it is shown ([`Claim::reading`](super::Claim::reading)).
+    #[must_use]
+    pub fn read_sealed_again(mut self, yes: bool) -> Self {
+        self.read_again = yes;
+        self
+    }
+
     /// How the run goes on.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -237,7 +247,7 @@ impl<H: Harness> EngineBuilder<H> {
             .with("attempts", self.config.attempts)
             .with("claim attempts", self.config.claim_attempts);
         let config = self.config.clone();
-        let seed = self.seed.clone();
+        let (seed, read_again) = (self.seed.clone(), self.read_again);
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
@@ -252,7 +262,8 @@ impl<H: Harness> EngineBuilder<H> {
             lineage: Lineage::replay(seed, promotions)?,
             history: earlier.rounds.iter().flat_map(RoundReport::past_proposals).collect(),
             rounds: earlier.rounds.clone(),
-            claim: earlier.claim.clone(),
+            claims: earlier.claims.clone(),
+            read_again,
             earlier,
         })
     }

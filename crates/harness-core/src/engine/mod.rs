@@ -53,7 +53,8 @@ pub struct Engine<H: Harness> {
     lineage: Lineage<H>,
     rounds: Vec<RoundReport>,
     history: Vec<PastProposal>,
-    claim: Option<Claim>,
+    claims: Vec<Claim>,
+    read_again: bool,
     earlier: resume::Earlier,
 }
 

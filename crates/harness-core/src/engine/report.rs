@@ -75,6 +75,9 @@ pub struct RunReport {
     pub rounds: Vec<RoundReport>,
     /// The final claim, when there is a sealed split.
     pub claim: Option<Claim>,
+    /// Readings of the sealed split before that one, oldest first: none unless a second reading was forced.
+    #[serde(default)]
+    pub earlier_claims: Vec<Claim>,
     /// Trials.
     pub trials: TrialCounts,
     /// What everything cost, resumed sessions included.
@@ -108,7 +111,8 @@ impl<H: Harness> Engine<H> {
             first: fingerprint(self.lineage.seed()),
             last: fingerprint(self.lineage.tip()),
             rounds: self.rounds.clone(),
-            claim: self.claim.clone(),
+            claim: self.claims.last().cloned(),
+            earlier_claims: self.claims.iter().rev().skip(1).rev().cloned().collect(),
             trials: self.runner.paid.counts(),
             spent: self.runner.budget.spent(),
             stopped,

@@ -32,7 +32,7 @@ pub(super) struct Earlier {
     pub(super) proposed: HashMap<u32, Vec<Proposal<Value>>>,
     pub(super) rounds: Vec<RoundReport>,
     pub(super) promotions: Vec<Promotion<Value>>,
-    pub(super) claim: Option<Claim>,
+    pub(super) claims: Vec<Claim>,
     pub(super) spent: Spent,
 }
 
@@ -93,7 +93,11 @@ impl Earlier {
                     earlier.rounds.push(report);
                     earlier.promotions.extend(promotion);
                 }
-                Record::Claimed { claim } => earlier.claim = Some(claim),
+                Record::Claimed { claim } => {
+                    // Written down twice when the first time was dropped before it was acknowledged.
+                    earlier.claims.retain(|known: &Claim| known.reading < claim.reading);
+                    earlier.claims.push(claim);
+                }
             }
         }
         earlier.consulted = Arc::new(consulted);

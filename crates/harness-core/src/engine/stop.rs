@@ -23,7 +23,7 @@ pub enum StopReason {
 impl<H: Harness> Engine<H> {
     /// The reason to stop before another round, if there is one.
     pub fn stop_reason(&self) -> Option<StopReason> {
-        if self.claim.is_some() {
+        if !self.claims.is_empty() && !self.must_read_again() {
             return Some(StopReason::Claimed);
         }
         if self.rounds.len() >= self.config.rounds as usize {

@@ -1,7 +1,7 @@
 //! The machine-readable summary of a run, and of a measurement without evolution.
 
 mod measurement;
-mod rates;
+pub(crate) mod rates;
 mod rounds;
 
 use std::path::Path;

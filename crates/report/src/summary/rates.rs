@@ -1,6 +1,6 @@
 //! Pass rates before and after, and what may be concluded from them.
 
-use harness_core::{RunReport, Score};
+use harness_core::{Claim, RunReport, Score};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,10 @@ pub struct PassRates {
     pub held_out: SplitRates,
     /// The split that no round touched; null when there is none, or it was not read.
     pub sealed: Option<SplitRates>,
+    /// Which reading of the sealed split that is: more than 1 when it was forced after an earlier one, and is no claim any
+    /// more; null when it was not read.
+    #[serde(default)]
+    pub sealed_reading: Option<u32>,
 }
 
 /// One split, before and after the run.
@@ -25,7 +29,8 @@ pub struct SplitRates {
     pub before: Option<Rate>,
     /// The last harness's; null when nothing was promoted.
     pub after: Option<Rate>,
-    /// After minus before, with a 95 % interval (Newcombe's method 10).
+    /// After minus before, with a 95 % interval: on the sealed split the claim's own, exact for paired trials; elsewhere
+    /// Newcombe's method 10.
     pub difference: Option<Interval>,
     /// Whether the `after` trials took part in choosing the last harness: then it looks better than it is, and
     /// supports no claim.
@@ -82,6 +87,17 @@ impl SplitRates {
     }
 }
 
+impl SplitRates {
+    /// Of a claim; one without pairs was recorded by a version that did not keep them.
+    fn of_claim(claim: &Claim) -> Self {
+        let sides = Self::of(Some(claim.before), Some(claim.after), false);
+        let own = claim.difference.map(Interval::from);
+        let unpaired =
+            sides.difference.filter(|_| claim.pairs.is_empty() && claim.first != claim.last);
+        Self { difference: own.or(unpaired), ..sides }
+    }
+}
+
 impl PassRates {
     /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence of the last promotion,
     /// which was used for selection; sealed is the claim.
@@ -103,16 +119,30 @@ impl PassRates {
                 last.map(|evidence| evidence.held_out.candidate),
                 selected,
             ),
-            sealed: run
-                .claim
-                .as_ref()
-                .map(|claim| SplitRates::of(Some(claim.before), Some(claim.after), false)),
+            sealed: run.claim.as_ref().map(SplitRates::of_claim),
+            sealed_reading: run.claim.as_ref().map(|claim| claim.reading),
         }
     }
 }
 
-/// The conclusion and the sentence that says it.
+/// The conclusion and the sentence that says it, with a mark where the sealed split had been read before.
 pub(super) fn conclude(run: &RunReport) -> (Conclusion, String) {
+    let (conclusion, words) = of_sealed(run);
+    match run.claim.as_ref().and_then(repeated) {
+        Some(mark) => (conclusion, format!("{words} ({mark})")),
+        None => (conclusion, words),
+    }
+}
+
+/// What must stand beside a reading that was forced.
+pub(crate) fn repeated(claim: &Claim) -> Option<String> {
+    claim.is_repeated().then(|| {
+        let reading = claim.reading;
+        format!("reading {reading} of the sealed split, forced: what was chosen may have been chosen for it")
+    })
+}
+
+fn of_sealed(run: &RunReport) -> (Conclusion, String) {
     if run.first == run.last {
         let words = "nothing was promoted: the harness is the one the run began with";
         return (Conclusion::NotImproved, words.to_owned());
@@ -122,13 +152,13 @@ pub(super) fn conclude(run: &RunReport) -> (Conclusion, String) {
                      held-in and held-out decided the promotions and cannot carry one";
         return (Conclusion::Inconclusive, words.to_owned());
     };
-    let sides = SplitRates::of(Some(claim.before), Some(claim.after), false);
+    let sides = SplitRates::of_claim(claim);
     let rates = claim.before.pass_rate().zip(claim.after.pass_rate());
     let (Some((before, after)), Some(interval)) = (rates, sides.difference) else {
         let words = "no sealed trial could be scored on one side, so no claim can be made";
         return (Conclusion::Inconclusive, words.to_owned());
     };
-    let change = points(after - before, interval);
+    let change = points(claim.pairs.change().unwrap_or(after - before), interval);
     if interval.low > 0.0 {
         (Conclusion::Improved, format!("on the sealed split the last harness is better: {change}"))
     } else if interval.high <= 0.0 {
