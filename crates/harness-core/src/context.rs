@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::ModelId;
 use crate::llm::{Completion, LlmBackend, Request};
 use crate::meter::Meter;
+use crate::origin::{Origin, Standstill};
 use crate::sandbox::Session;
 use crate::trajectory::{Observation, Step, Trajectory};
 use crate::trial::{Finish, Spent};
@@ -53,6 +54,7 @@ pub struct RunContext<'a> {
     clock: Arc<dyn Clock>,
     started: Duration,
     seed: u64,
+    standstill: Standstill,
     log: Arc<Mutex<TrialLog>>,
 }
 
@@ -94,7 +96,8 @@ impl<'a> RunContext<'a> {
         seed: u64,
     ) -> Self {
         let started = clock.now();
-        Self { meter, session, limits, clock, started, seed, log: Arc::default() }
+        let standstill = Standstill::default();
+        Self { meter, session, limits, clock, started, seed, standstill, log: Arc::default() }
     }
 
     /// Who thinks.
@@ -117,9 +120,9 @@ impl<'a> RunContext<'a> {
         self.seed
     }
 
-    /// Time since the attempt began.
+    /// Time since the attempt began, less what it stood still for its infrastructure's sake.
     pub fn elapsed(&self) -> Duration {
-        self.clock.now().saturating_sub(self.started)
+        self.clock.now().saturating_sub(self.started).saturating_sub(self.standstill.total())
     }
 
     /// Time left.
@@ -143,6 +146,11 @@ impl<'a> RunContext<'a> {
         request.max_tokens.get_or_insert(self.limits.reply_tokens);
         request.temperature = request.temperature.or(self.limits.temperature);
         request.seed.get_or_insert(self.seed.wrapping_add(call));
+        request.origin = Origin {
+            replicate: Some(self.seed),
+            time_left: Some(self.remaining()),
+            standstill: self.standstill.clone(),
+        };
         let completion = self.meter.complete(request).await?;
         self.log().spent += Spent::call(completion.usage.as_ref());
         Ok(completion)
@@ -184,6 +192,10 @@ impl<'a> RunContext<'a> {
 
     pub(crate) fn share_log(&self) -> Arc<Mutex<TrialLog>> {
         Arc::clone(&self.log)
+    }
+
+    pub(crate) fn standstill(&self) -> Standstill {
+        self.standstill.clone()
     }
 
     fn admit_call(&self) -> Result<u64> {

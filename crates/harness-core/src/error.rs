@@ -19,6 +19,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     retry_after: Option<Duration>,
+    uncharged: bool,
     source: Option<Source>,
 }
 
@@ -63,7 +64,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error of `kind`; `message` says what was being done and the remedy.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, source: None }
+        Self { kind, message: message.into(), retry_after: None, uncharged: false, source: None }
     }
 
     /// The same error with its cause.
@@ -77,6 +78,14 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// The same error, of a call that certainly cost nothing: it never reached the model's server, or was turned away
+    /// before any work.
+    #[must_use]
+    pub fn uncharged(mut self) -> Self {
+        self.uncharged = true;
         self
     }
 
@@ -105,6 +114,11 @@ impl Error {
     /// How long the server asked to wait before another try.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Whether the call certainly cost nothing. Such a call may be repeated without anybody paying twice.
+    pub fn is_uncharged(&self) -> bool {
+        self.uncharged || matches!(self.kind, ErrorKind::ModelRejected | ErrorKind::ContextOverflow)
     }
 
     /// Whether every further trial would meet the same end, so that the run must stop at once

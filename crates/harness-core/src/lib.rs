@@ -17,9 +17,11 @@ mod llm;
 mod meter;
 mod miner;
 pub mod minimal;
+mod origin;
 mod paid;
 mod proposal;
 mod proposer;
+mod redact;
 mod runner;
 mod sandbox;
 mod split;
@@ -57,8 +59,10 @@ pub use llm::{
 };
 pub use miner::Miner;
 pub use minimal::MinimalHarness;
+pub use origin::{Origin, StandingStill, Standstill};
 pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
+pub use redact::{RedactedWriter, Redactor};
 pub use sandbox::{
     Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, OutputLimit, Sandbox,
     SandboxPath, Session, stamp_by_command,

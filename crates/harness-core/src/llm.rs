@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::id::ModelId;
+use crate::origin::Origin;
 
 /// Answers requests.
 ///
@@ -21,6 +22,8 @@ use crate::id::ModelId;
 /// - Errors are classified: [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) may succeed
 ///   later unchanged, [`ErrorKind::ModelRejected`](crate::ErrorKind::ModelRejected) never will,
 ///   [`ErrorKind::ContextOverflow`](crate::ErrorKind::ContextOverflow) would with a shorter conversation.
+/// - A failure that certainly cost nothing says so ([`Error::uncharged`](crate::Error::uncharged)); of every other one it is
+///   assumed that the server charges for it.
 /// - A reply that was cut (no terminal event) is an error, never a completion.
 /// - Dropping the future, or the stream, stops the request.
 /// - `Debug` never shows a key.
@@ -63,6 +66,9 @@ pub struct Request {
     /// Texts at which the reply ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// Who asks. Never sent, and no part of what is asked.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 /// A named schema for structured replies.
@@ -98,6 +104,10 @@ pub struct Message {
     /// What the model thought before it spoke, where the server tells; returned to servers that want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// What the server wants back unchanged with this message: signed thinking, encrypted reasoning. Only the backend that
+    /// made it reads it; a backend that finds another's ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_data: Option<Value>,
     /// Calls made by the model; empty for others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -112,6 +122,7 @@ impl Message {
             role,
             content: content.into(),
             reasoning: None,
+            provider_data: None,
             tool_calls: Vec::new(),
             tool_call_id: None,
         }
@@ -251,10 +262,19 @@ pub enum FinishReason {
     ToolCalls,
     /// It reached the limit of tokens.
     Length,
-    /// The server withheld it, or the model refused.
+    /// The model refused.
     Refusal,
+    /// The server's filter withheld it.
+    ContentFilter,
     /// A reason that we do not know, as the server wrote it.
     Other(String),
+}
+
+impl FinishReason {
+    /// Whether the reply was withheld, by the model or by the server's filter: asking again in the same words is no use.
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Self::Refusal | Self::ContentFilter)
+    }
 }
 
 /// A piece of a streamed reply.
@@ -278,6 +298,9 @@ pub struct Usage {
     /// The part of `prompt_tokens` that the server had cached.
     #[serde(default)]
     pub cached_tokens: u64,
+    /// The part of `prompt_tokens` that the server wrote to its cache, where it charges for that.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
     /// US dollars, or `None` when the price is not known.
     #[serde(default)]
     pub cost_usd: Option<f64>,

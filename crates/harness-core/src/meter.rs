@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{Instrument, field};
 
 use crate::budget::Budget;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::id::ModelId;
 use crate::llm::{Completion, LlmBackend, Request};
 
@@ -48,14 +48,7 @@ impl Meter {
                 self.budget.settle(&reservation, completion.usage.as_ref());
             }
             // Refused before any work: certainly free.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::ModelRejected | ErrorKind::ContextOverflow
-                ) =>
-            {
-                self.budget.release(&reservation);
-            }
+            Err(error) if error.is_uncharged() => self.budget.release(&reservation),
             Err(_) => {}
         }
         result

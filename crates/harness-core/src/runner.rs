@@ -19,11 +19,15 @@ use crate::id::Fingerprint;
 use crate::journal::{Journal, Record};
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
+use crate::origin::Standstill;
 use crate::paid::PaidTrials;
 use crate::sandbox::{Isolation, Sandbox, Session};
 use crate::task::Task;
 use crate::trial::{Finish, Outcome, Replicate, Spent, SplitName, Trial, TrialId, TrialKey};
 use crate::verifier::Verifier;
+
+/// How often an attempt whose time is over, but which stands still, is looked at again.
+const STANDSTILL_LOOK: Duration = Duration::from_millis(500);
 
 /// How much longer than its own time-out a verifier may take to say so: it knows more than "it took too long".
 const VERIFIER_GRACE: Duration = Duration::from_secs(10);
@@ -283,7 +287,8 @@ impl Runner {
         let take = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Dropping the harness's future kills the command it was waiting for, so nothing of the agent's own tree
         // runs while the verifier works; daemons it left live on, because some tasks check a live server.
-        let ended = match self.race(limits.time, harness.run(task, &cx)).await {
+        let work = harness.run(task, &cx);
+        let ended = match self.race_but_for(&cx.standstill(), limits.time, work).await {
             None => Ok(Finish::OutOfTime),
             Some(ended) => ended,
         };
@@ -312,6 +317,30 @@ impl Runner {
         match future::select(work, self.clock.sleep(limit)).await {
             Either::Left((result, _)) => Some(result),
             Either::Right(((), _)) => None,
+        }
+    }
+
+    /// The same, where time on `standstill`'s account does not count.
+    async fn race_but_for<T>(
+        &self,
+        standstill: &Standstill,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        futures::pin_mut!(work);
+        let (mut slept, mut more) = (Duration::ZERO, limit);
+        loop {
+            match future::select(&mut work, self.clock.sleep(more)).await {
+                Either::Left((result, _)) => return Some(result),
+                Either::Right(((), _)) => slept += more,
+            }
+            more = match standstill.is_on() {
+                true => STANDSTILL_LOOK,
+                false => (limit + standstill.total()).saturating_sub(slept),
+            };
+            if more.is_zero() {
+                return None;
+            }
         }
     }
 

@@ -65,13 +65,14 @@ impl StageContext {
     ///
     /// # Errors
     /// Those of the model; [`ErrorKind::Budget`](crate::ErrorKind::Budget) when a cap is reached.
-    pub async fn ask(&self, request: Request) -> Result<Completion> {
+    pub async fn ask(&self, mut request: Request) -> Result<Completion> {
         let digest = Fingerprint::of(&request)?;
         let ordinal = self.next_ordinal(digest);
         let key = (self.round, self.stage.clone(), digest, ordinal);
         if let Some(completion) = self.recorded.get(&key) {
             return Ok(completion.clone());
         }
+        request.origin.replicate = Some(self.replicate(ordinal));
         let completion = self.meter.complete(request).await?;
         let consultation = Consultation {
             round: self.round,
@@ -82,6 +83,11 @@ impl StageContext {
         };
         self.journal.append(&Record::Consulted { consultation }).await?;
         Ok(completion)
+    }
+
+    /// The same question asked again, or in a later round, is another sample.
+    fn replicate(&self, ordinal: u32) -> u64 {
+        self.seed ^ (u64::from(self.round) << 32 | u64::from(ordinal))
     }
 
     fn next_ordinal(&self, digest: Fingerprint) -> u32 {

@@ -46,7 +46,7 @@ impl StageContext {
             Err(complaint) => complaint,
         };
         let reply = first.message.content;
-        if first.finish == FinishReason::Refusal {
+        if first.finish.is_withheld() {
             return Ok(Err(Unreadable { reply, complaint }));
         }
         tracing::debug!(%complaint, "the reply cannot be used; asking for a repair");
@@ -70,7 +70,7 @@ fn read_reply<T>(
         (None, FinishReason::Length) => {
             Err("it was cut before its end; be shorter, and do not think aloud".to_owned())
         }
-        (None, FinishReason::Refusal) => Err("it was refused".to_owned()),
+        (None, finish) if finish.is_withheld() => Err("it was refused".to_owned()),
         (None, _) => Err("there is no JSON object in it".to_owned()),
     }
 }

@@ -12,7 +12,7 @@ use super::tools::{self, Action, Effect};
 use crate::context::RunContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Fingerprint;
-use crate::llm::{Completion, FinishReason, Message, Request, ToolCall, ToolSpec};
+use crate::llm::{Completion, Message, Request, ToolCall, ToolSpec};
 use crate::task::Task;
 use crate::trajectory::{Observation, ObservationStatus, Step, StepSource};
 use crate::trial::Finish;
@@ -87,7 +87,7 @@ impl<'a> Agent<'a> {
     async fn step(&mut self) -> Result<Option<Finish>> {
         self.remind_of_deadline();
         let completion = self.cx.complete(self.request()).await?;
-        if completion.finish == FinishReason::Refusal {
+        if completion.finish.is_withheld() {
             self.cx.record(Step::reply(&completion));
             return Ok(Some(Finish::Refused));
         }

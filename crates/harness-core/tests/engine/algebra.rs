@@ -35,6 +35,7 @@ fn usage() -> impl Strategy<Value = Option<Usage>> {
             prompt_tokens,
             completion_tokens,
             cached_tokens: 0,
+            cache_write_tokens: 0,
             cost_usd,
         },
     ))

@@ -80,6 +80,38 @@ fn out_of_time_is_an_end_like_another_and_leaves_its_record() {
     assert_eq!(trial.elapsed, Duration::from_secs(3 * 3600 + 1));
 }
 
+/// Stands still for an hour before each answer, and says so.
+#[derive(Debug)]
+struct PausedLlm(ManualClock, ModelId);
+
+#[async_trait]
+impl LlmBackend for PausedLlm {
+    fn model(&self) -> &ModelId {
+        &self.1
+    }
+
+    async fn complete(&self, request: Request) -> Result<Completion> {
+        let pause = request.origin.standstill.begin();
+        self.0.sleep(Duration::from_secs(3600)).await;
+        pause.end(Duration::from_secs(3600));
+        assert!(request.origin.time_left > Some(Duration::ZERO), "none of the time was its own");
+        Ok(Completion::text("at last"))
+    }
+}
+
+#[test]
+fn an_outage_takes_no_time_from_an_attempt() {
+    let mut setting = Setting::default();
+    setting.config.limits.time = Duration::from_secs(60);
+    setting.seed.calls = 5;
+    let model = PausedLlm(setting.clock.clone(), ModelId::new("test", "paused"));
+    let builder = setting.builder().model(model);
+    let measured = setting.clock.block_on(builder.measure(tasks("in")[..1].to_vec())).unwrap();
+    let trial = &measured.trials[0];
+    assert_ne!(trial.finish, Finish::OutOfTime);
+    assert!(trial.elapsed >= Duration::from_secs(5 * 3600), "{:?}", trial.elapsed);
+}
+
 #[test]
 fn a_cap_on_time_ends_the_run_and_a_later_session_goes_on() {
     let mut setting = Setting::default();
@@ -114,8 +146,7 @@ fn caps_on_tokens_and_dollars_end_the_run() {
 
 #[test]
 fn a_cap_on_dollars_needs_prices() {
-    let unpriced =
-        Usage { prompt_tokens: 5, completion_tokens: 5, cached_tokens: 0, cost_usd: None };
+    let unpriced = Usage { prompt_tokens: 5, completion_tokens: 5, ..Usage::default() };
     let setting = Setting {
         model: ScriptedLlm::new(move |_| Ok(Completion::text("ok").with_usage(unpriced))),
         caps: Caps { usd: Some(100.0), ..Caps::default() },

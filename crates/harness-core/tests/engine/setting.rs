@@ -47,6 +47,7 @@ impl Default for Setting {
             prompt_tokens: 90,
             completion_tokens: 10,
             cached_tokens: 0,
+            cache_write_tokens: 0,
             cost_usd: Some(0.25),
         };
         Self {

@@ -136,6 +136,7 @@ fn usage(request: &Request, completion: &Completion) -> Usage {
         prompt_tokens: tokens(sent),
         completion_tokens: tokens(text(&completion.message)),
         cached_tokens: 0,
+        cache_write_tokens: 0,
         cost_usd: None,
     }
 }

@@ -158,8 +158,13 @@ pub async fn malformed_arguments_are_kept(place: &dyn LlmPlace) -> LawResult {
 
 /// Usage that the server tells is the completion's.
 pub async fn usage_is_told(place: &dyn LlmPlace) -> LawResult {
-    let told =
-        Usage { prompt_tokens: 120, completion_tokens: 30, cached_tokens: 20, cost_usd: None };
+    let told = Usage {
+        prompt_tokens: 120,
+        completion_tokens: 30,
+        cached_tokens: 20,
+        cost_usd: None,
+        ..Usage::default()
+    };
     let completion = complete(place, Scene::Usage(told)).await??;
     let Some(got) = completion.usage else { return broken("the usage was left out") };
     // The price may be the backend's own knowledge.

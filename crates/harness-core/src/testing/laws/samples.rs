@@ -48,8 +48,13 @@ pub(super) fn trial(task: &str, attempt: u32, outcome: Outcome) -> Result<Arc<Tr
         level: IsolationLevel::Full,
         residual: Vec::new(),
     };
-    let usage =
-        Usage { prompt_tokens: 900, completion_tokens: 60, cached_tokens: 0, cost_usd: None };
+    let usage = Usage {
+        prompt_tokens: 900,
+        completion_tokens: 60,
+        cached_tokens: 0,
+        cost_usd: None,
+        ..Usage::default()
+    };
     Ok(Arc::new(Trial {
         key: TrialKey {
             harness: Fingerprint::of("a harness")?,
