@@ -98,6 +98,7 @@ fn usage(usage: &Value) -> Option<Usage> {
         completion_tokens,
         // A server that counts cached tokens apart must not make the uncached part negative.
         cached_tokens: cached.unwrap_or(0).min(prompt_tokens),
+        cache_write_tokens: 0,
         cost_usd: cost,
     })
 }
