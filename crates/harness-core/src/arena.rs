@@ -1,5 +1,6 @@
 //! Where a validator buys trials: the two splits that may decide a promotion, and nothing else.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
@@ -95,21 +96,66 @@ impl<H: Harness> Arena<H> {
         tasks: &[Arc<Task>],
         attempts: Range<u32>,
     ) -> Result<Trials<S>> {
-        let mut orders = Vec::new();
-        for attempt in attempts {
-            let replicate =
-                Replicate { seed: self.seed, round: self.round, phase: self.phase, attempt };
-            orders.extend(tasks.iter().map(|task| Order {
+        let share = Share { harness, tasks: tasks.to_vec(), attempts };
+        let mut trials = self.block(std::slice::from_ref(&share)).await?;
+        trials.pop().map_or_else(|| Trials::new(Vec::new()), Ok)
+    }
+
+    /// One interleaved block: the shares' attempts in the order of attempts and tasks, so that those of different
+    /// harnesses at the same task run side by side and meet the same weather. The trials come back share by share.
+    ///
+    /// # Errors
+    /// As [`Arena::measure`].
+    pub async fn block<S: Gating>(&self, shares: &[Share<'_, H>]) -> Result<Vec<Trials<S>>> {
+        let mut orders: Vec<(usize, Order)> = Vec::new();
+        for (index, share) in shares.iter().enumerate() {
+            orders.extend(self.orders::<S>(share).map(|order| (index, order)));
+        }
+        let mut position = BTreeMap::new();
+        for (_, order) in &orders {
+            let next = position.len();
+            position.entry(order.task.name.clone()).or_insert(next);
+        }
+        orders.sort_by_key(|(share, order)| {
+            (order.replicate.attempt, position.get(&order.task.name).copied(), *share)
+        });
+        let owners: Vec<usize> = orders.iter().map(|(share, _)| *share).collect();
+        let harnesses: Vec<&H> = shares.iter().map(|share| share.harness).collect();
+        let trials = self.runner.run_block(&harnesses, orders, self.purpose()).await?;
+        let mut by_share = vec![Vec::new(); shares.len()];
+        for (owner, trial) in owners.into_iter().zip(trials) {
+            by_share[owner].push(trial);
+        }
+        by_share.into_iter().map(Trials::new).collect()
+    }
+
+    fn orders<S: Gating>(&self, share: &Share<'_, H>) -> impl Iterator<Item = Order> {
+        let (seed, round, phase) = (self.seed, self.round, self.phase);
+        share.attempts.clone().flat_map(move |attempt| {
+            share.tasks.iter().map(move |task| Order {
                 task: Arc::clone(task),
                 split: S::NAME,
-                replicate,
-            }));
-        }
-        let purpose = match self.phase {
+                replicate: Replicate { seed, round, phase, attempt },
+            })
+        })
+    }
+
+    fn purpose(&self) -> &'static str {
+        match self.phase {
             Phase::Assess => "incumbent",
             Phase::Compose => "judging compositions",
             _ => "judging candidates",
-        };
-        Trials::new(self.runner.run(harness, orders, purpose).await?)
+        }
     }
+}
+
+/// One harness's part of a block.
+#[derive(Clone, Debug)]
+pub struct Share<'a, H> {
+    /// The harness.
+    pub harness: &'a H,
+    /// The tasks that it attempts.
+    pub tasks: Vec<Arc<Task>>,
+    /// Which attempts at each of them.
+    pub attempts: Range<u32>,
 }

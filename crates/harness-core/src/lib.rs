@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod event;
 mod harness;
+mod history;
 mod id;
 mod interval;
 mod journal;
@@ -37,7 +38,7 @@ mod verdict;
 mod verifier;
 mod weakness;
 
-pub use arena::{Arena, Gating};
+pub use arena::{Arena, Gating, Share};
 pub use budget::{Budget, Caps, Reservation};
 pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};
@@ -49,6 +50,7 @@ pub use engine::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Observer, Unobserved};
 pub use harness::{Harness, Surface};
+pub use history::RunHistory;
 pub use id::{Fingerprint, ModelId, ProposalId, SurfaceId, TaskName, WeaknessId};
 pub use interval::{Interval, Pairs, mean_interval};
 pub use journal::{Consultation, Journal, MemoryJournal, Record, RunIdentity};
@@ -77,6 +79,8 @@ pub use trial::{
     Trial, TrialId, TrialKey, Trials,
 };
 pub use validator::{Incumbent, Validator};
-pub use verdict::{Comparison, Composed, Decision, Judged, Judgement, Pair, Verdict};
+pub use verdict::{
+    Comparison, Composed, Decision, Estimate, Finding, Judged, Judgement, Pair, Stake, Verdict,
+};
 pub use verifier::Verifier;
 pub use weakness::{Citation, Signature, Weakness};

@@ -42,6 +42,11 @@ impl PaidTrials {
         self.state().recorded.get(&id).cloned()
     }
 
+    /// All that are on record, in no order.
+    pub(crate) fn recorded(&self) -> Vec<Arc<Trial>> {
+        self.state().recorded.values().cloned().collect()
+    }
+
     /// A trial that ended and whose record is not known to be acknowledged: to be recorded, not to be run again.
     pub(crate) fn unrecorded(&self, id: TrialId) -> Option<Arc<Trial>> {
         self.state().unrecorded.get(&id).cloned()

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::arena::Arena;
 use crate::error::Result;
 use crate::harness::Harness;
+use crate::history::RunHistory;
 use crate::proposal::Proposal;
 use crate::trial::{HeldIn, HeldOut, Trials};
 use crate::verdict::Judgement;
@@ -23,6 +24,8 @@ pub struct Incumbent<'a, H: Harness> {
     pub held_out: &'a Trials<HeldOut>,
     /// What was mined from its failures.
     pub weaknesses: &'a [Weakness],
+    /// What earlier rounds of the run left: a function of the journal, so that a resumed run judges alike.
+    pub history: &'a RunHistory,
 }
 
 /// Judges a round's proposals together.

@@ -39,12 +39,54 @@ pub struct Decision {
     pub reason: String,
     /// The counts that decided; `None` when no trial was run.
     pub evidence: Option<Comparison>,
+    /// What the gate held of the edit when it decided: what later rounds of the run may learn from. `None` when no trial
+    /// was run, or the gate keeps no such account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+}
+
+/// What a gate's numbers say of an edit, as later rounds need them. In units of pass rate, candidate minus incumbent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Of how many edits together; more than one for a composition, which is no draw from the pool of single edits.
+    pub edits: u32,
+    /// On the tasks that show the targeted weakness, where any was attempted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Estimate>,
+    /// On all other tasks, where any was attempted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Estimate>,
+    /// The posterior mean of the change over all tasks of both splits.
+    pub gain: f64,
+    /// The posterior standard deviation of that change.
+    pub gain_sd: f64,
+    /// What a gate with an error budget spent on the decision, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stake: Option<Stake>,
+}
+
+/// An estimate from data alone (no prior in it), with its sampling variance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean change.
+    pub mean: f64,
+    /// Its sampling variance, positive.
+    pub variance: f64,
+}
+
+/// An entry of the ledger of a gate that controls error over a whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stake {
+    /// The level that this decision was tested at.
+    pub level: f64,
+    /// The evidence against "null or harmful" when it was decided, as an e-value.
+    pub e_value: f64,
 }
 
 impl Decision {
     /// A rejection before any trial.
     pub fn refuse(reason: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Reject, reason: reason.into(), evidence: None }
+        Self { verdict: Verdict::Reject, reason: reason.into(), evidence: None, finding: None }
     }
 }
 

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use harness_core::{
-    Arena, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Task, TaskName, Trial,
-    TrialId,
-};
+use harness_core::{Error, ErrorKind, Result, Task, TaskName, Trial, TrialId};
 
 use crate::evidence::{Cell, GatingSplit};
 
@@ -35,59 +32,28 @@ impl Attempts {
         trials.into_iter().flatten().map(|trial| Cell::of(trial)).collect()
     }
 
+    /// The trials of one task.
+    pub(crate) fn of(&self, split: GatingSplit, task: &TaskName) -> impl Iterator<Item = &Trial> {
+        self.0.get(&(split, task.clone())).into_iter().flatten().map(AsRef::as_ref)
+    }
+
     /// The identities of all trials.
     pub(crate) fn ids(&self) -> Result<Vec<TrialId>> {
         self.0.values().flatten().map(|trial| trial.id()).collect()
     }
 
-    /// Buys until each of `tasks` has `upto` attempts, and says how many trials that took.
+    /// The tasks that have fewer than `upto` attempts, by how many they have.
     ///
     /// # Errors
-    /// Those of the arena; [`ErrorKind::Contract`] for a task that the split does not have.
-    pub(crate) async fn bring<H: Harness>(
-        &mut self,
-        harness: &H,
-        arena: &Arena<H>,
-        split: GatingSplit,
-        tasks: &[TaskName],
-        upto: u32,
-    ) -> Result<usize> {
-        match split {
-            GatingSplit::HeldIn => {
-                self.bring_on::<H, HeldIn>(harness, arena, split, tasks, upto).await
-            }
-            GatingSplit::HeldOut => {
-                self.bring_on::<H, HeldOut>(harness, arena, split, tasks, upto).await
-            }
-        }
-    }
-
-    async fn bring_on<H: Harness, S: Gating>(
-        &mut self,
-        harness: &H,
-        arena: &Arena<H>,
-        split: GatingSplit,
-        tasks: &[TaskName],
-        upto: u32,
-    ) -> Result<usize> {
-        let mut bought = 0;
-        for (has, tasks) in self.short(split, arena.tasks::<S>(), tasks, upto)? {
-            let trials = arena.trials::<S>(harness, &tasks, has..upto).await?;
-            bought += trials.len();
-            self.take(split, trials.iter());
-        }
-        Ok(bought)
-    }
-
-    /// The tasks that have fewer than `upto` attempts, by how many they have.
-    fn short(
+    /// [`ErrorKind::Contract`] for a task that the split does not have.
+    pub(crate) fn short(
         &self,
         split: GatingSplit,
         known: &[Arc<Task>],
         tasks: &[TaskName],
         upto: u32,
-    ) -> Result<BTreeMap<u32, Vec<Arc<Task>>>> {
-        let mut short: BTreeMap<u32, Vec<Arc<Task>>> = BTreeMap::new();
+    ) -> Result<Short> {
+        let mut short: Short = BTreeMap::new();
         for name in tasks {
             let Some(task) = known.iter().find(|task| task.name == *name) else {
                 let message = format!("the gate asks for the task '{name}', which {split} has not");
@@ -102,3 +68,6 @@ impl Attempts {
         Ok(short)
     }
 }
+
+/// Tasks by how many attempts they have.
+pub(crate) type Short = BTreeMap<u32, Vec<Arc<Task>>>;

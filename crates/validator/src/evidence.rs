@@ -58,28 +58,71 @@ impl fmt::Display for GatingSplit {
     }
 }
 
+/// Passes among scored attempts, where their order no longer matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Attempts that passed.
+    pub passed: u32,
+    /// Attempts that were scored.
+    pub scored: u32,
+}
+
+impl Tally {
+    /// Counts cells; void ones are left out.
+    pub fn of(cells: impl IntoIterator<Item = Cell>) -> Self {
+        cells.into_iter().filter(|cell| cell.is_scored()).fold(Self::default(), |tally, cell| {
+            Self {
+                passed: tally.passed + u32::from(cell == Cell::Passed),
+                scored: tally.scored + 1,
+            }
+        })
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, scored: self.scored + other.scored }
+    }
+}
+
 /// Both sides' attempts at one task, each in the order of attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskCells {
     /// The task.
     pub task: TaskName,
+    /// The same incumbent in earlier rounds, since it became one.
+    pub earlier: Tally,
+    /// The incumbents before it, in rounds of their own: what the task is like, not what this incumbent does.
+    pub ancestors: Tally,
     /// The incumbent's attempts of the round's assessment: those that were mined.
     pub assessed: Vec<Cell>,
     /// The incumbent's attempts bought beside the candidates, after the mining.
     pub beside: Vec<Cell>,
     /// The candidate's attempts.
     pub candidate: Vec<Cell>,
+    /// Of the candidate's attempts, those in which the edited surface is known not to have acted.
+    pub idle: u32,
 }
 
 impl TaskCells {
     /// A task nobody has attempted.
     pub fn new(task: TaskName) -> Self {
-        Self { task, assessed: Vec::new(), beside: Vec::new(), candidate: Vec::new() }
+        Self {
+            task,
+            earlier: Tally::default(),
+            ancestors: Tally::default(),
+            assessed: Vec::new(),
+            beside: Vec::new(),
+            candidate: Vec::new(),
+            idle: 0,
+        }
     }
 
-    /// Every attempt of the incumbent, the assessment's first.
-    pub fn history(&self) -> impl Iterator<Item = Cell> + '_ {
-        self.assessed.iter().chain(&self.beside).copied()
+    /// Every attempt of this incumbent: earlier rounds, the assessment, beside the candidates.
+    pub fn incumbent(&self) -> Tally {
+        self.earlier + Tally::of(self.assessed.iter().chain(&self.beside).copied())
     }
 }
 
@@ -88,7 +131,8 @@ impl TaskCells {
 pub struct Evidence {
     /// How often the operator wants each task attempted.
     pub attempts: u32,
-    /// Held-in tasks that show the weakness which the proposal targets.
+    /// Tasks of both splits that show the weakness which the proposal targets: of held-in as mined, of held-out by the
+    /// validator's own reading.
     pub target: BTreeSet<TaskName>,
     /// The mined split.
     pub held_in: Vec<TaskCells>,
@@ -102,6 +146,14 @@ impl Evidence {
         match split {
             GatingSplit::HeldIn => &self.held_in,
             GatingSplit::HeldOut => &self.held_out,
+        }
+    }
+
+    /// The tasks of a split, to add to.
+    pub fn split_mut(&mut self, split: GatingSplit) -> &mut Vec<TaskCells> {
+        match split {
+            GatingSplit::HeldIn => &mut self.held_in,
+            GatingSplit::HeldOut => &mut self.held_out,
         }
     }
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod activation;
 mod attempts;
 mod baseline;
-mod case;
+mod court;
+mod docket;
 mod evidence;
 mod gate;
 mod guard;
@@ -11,8 +13,11 @@ mod plan;
 mod stats;
 mod validator;
 
-pub use evidence::{Cell, Counts, Evidence, GatingSplit, TaskCells};
-pub use gate::{Arm, Gate, GateKind, PaperGate, Purchase, SequentialGate, Step, WorstCase};
+pub use docket::{Docket, Hearing, PastDecision};
+pub use evidence::{Cell, Counts, Evidence, GatingSplit, Tally, TaskCells};
+pub use gate::{
+    Arm, CandidateGate, Gate, GateKind, PaperGate, Purchase, SequentialGate, Step, WorstCase,
+};
 pub use merge::{Composing, ForwardSelection};
 pub use plan::{Plan, Planned, smallest_effect};
 pub use stats::{Belief, normal_cdf, probability_of_loss, within_task_variance};

@@ -10,7 +10,8 @@ use harness_core::{
 };
 
 use crate::baseline::Baseline;
-use crate::case::Case;
+use crate::court::{Case, Court};
+use crate::docket::PastDecision;
 use crate::gate::{Gate, GateKind};
 use crate::guard::{Admission, admit};
 use crate::merge::{Composing, ForwardSelection};
@@ -56,21 +57,11 @@ impl<H: Harness> Validator<H> for RegressionValidator {
         arena: &Arena<H>,
     ) -> Result<Judgement<H>> {
         let admissions = admit(incumbent.harness, &proposals)?;
-        let mut baseline = Baseline::of(incumbent);
-        let mut docket = Vec::with_capacity(proposals.len());
-        for (proposal, admission) in proposals.into_iter().zip(admissions) {
-            let target = target(incumbent, &[&proposal]);
-            let (candidate, decision) = match admission {
-                Admission::Refused(decision) => (None, decision),
-                Admission::Candidate(harness) => {
-                    let case = Case::new(&harness, target);
-                    let decision = case.hear(self.gate.as_ref(), &mut baseline, arena).await?;
-                    (Some(harness), decision)
-                }
-            };
-            docket.push(Entry { proposal, candidate, decision });
-        }
-        let composed = self.compose(incumbent, &mut docket, &baseline, arena).await?;
+        let mut baseline = Baseline::of(incumbent)?;
+        let past = PastDecision::all(incumbent.history);
+        let mut docket =
+            self.race(incumbent, proposals, admissions, past.clone(), &mut baseline, arena).await?;
+        let composed = self.compose(incumbent, &mut docket, past, &baseline, arena).await?;
         let judged = docket
             .into_iter()
             .map(|entry| Judged { proposal: entry.proposal, decision: entry.decision });
@@ -101,15 +92,45 @@ impl<H: Harness> Entry<H> {
 /// How a composition fared.
 enum Together<H> {
     Passed(H, Decision),
-    Failed(String),
+    /// Why, and what the gate decided, where it came to that.
+    Failed(String, Option<Decision>),
 }
 
 impl RegressionValidator {
+    /// Lets the gate hear all candidates that the guards admit, together.
+    async fn race<H: Harness>(
+        &self,
+        incumbent: &Incumbent<'_, H>,
+        proposals: Vec<Proposal<H::Edit>>,
+        admissions: Vec<Admission<H>>,
+        past: Vec<PastDecision>,
+        baseline: &mut Baseline<'_, H>,
+        arena: &Arena<H>,
+    ) -> Result<Vec<Entry<H>>> {
+        let cases = proposals.iter().zip(&admissions).filter_map(|(proposal, admission)| {
+            let Admission::Candidate(harness) = admission else { return None };
+            let target = target(incumbent, &[proposal]);
+            Some(Case::new(incumbent.harness, harness, target, Vec::new()))
+        });
+        let court = Court::open(cases.collect(), past, baseline, arena);
+        let mut decisions = court.hear(self.gate.as_ref()).await?.into_iter();
+        let entry = |(proposal, admission)| match admission {
+            Admission::Refused(decision) => Some(Entry { proposal, candidate: None, decision }),
+            Admission::Candidate(harness) => decisions.next().map(|decision| Entry {
+                proposal,
+                candidate: Some(harness),
+                decision,
+            }),
+        };
+        Ok(proposals.into_iter().zip(admissions).filter_map(entry).collect())
+    }
+
     /// Finds which accepted edits stay, and turns the others' verdicts into rejections.
     async fn compose<H: Harness>(
         &self,
         incumbent: &Incumbent<'_, H>,
         docket: &mut [Entry<H>],
+        mut past: Vec<PastDecision>,
         baseline: &Baseline<'_, H>,
         arena: &Arena<H>,
     ) -> Result<Option<Composed<H>>> {
@@ -117,6 +138,8 @@ impl RegressionValidator {
         let Some(first) = accepted.first().map(|index| &docket[*index]) else { return Ok(None) };
         let Some(harness) = first.candidate.clone() else { return Ok(None) };
         let mut best = (harness, first.decision.clone());
+        let judged = docket.iter().map(|entry| entry.decision.clone());
+        past.extend(judged.map(|decision| PastDecision { round: arena.round(), decision }));
         let mut selection = ForwardSelection::new(accepted.len());
         let (mut baseline, arena) = (baseline.afresh(), arena.composing());
         let mut failures = Vec::new();
@@ -126,14 +149,21 @@ impl RegressionValidator {
                 Composing::Try(members) => {
                     let entries: Vec<_> =
                         members.iter().map(|member| &docket[accepted[*member]]).collect();
-                    let together =
-                        self.judge_together(incumbent, &entries, &best.0, &mut baseline, &arena);
-                    match together.await? {
+                    let together = self
+                        .judge_together(incumbent, &entries, &best.0, &past, &mut baseline, &arena)
+                        .await?;
+                    match together {
                         Together::Passed(harness, decision) => {
+                            past.push(PastDecision {
+                                round: arena.round(),
+                                decision: decision.clone(),
+                            });
                             best = (harness, decision);
                             selection.learn(true);
                         }
-                        Together::Failed(why) => {
+                        Together::Failed(why, decision) => {
+                            let round = arena.round();
+                            past.extend(decision.map(|decision| PastDecision { round, decision }));
                             failures.push((members, why));
                             selection.learn(false);
                         }
@@ -158,6 +188,7 @@ impl RegressionValidator {
         incumbent: &Incumbent<'_, H>,
         entries: &[&Entry<H>],
         best: &H,
+        past: &[PastDecision],
         baseline: &mut Baseline<'_, H>,
         arena: &Arena<H>,
     ) -> Result<Together<H>> {
@@ -168,23 +199,31 @@ impl RegressionValidator {
                 Err(error) => {
                     let id = &entry.proposal.id;
                     let why = format!("{id} does not apply after the others: {}", error.report());
-                    return Ok(Together::Failed(why));
+                    return Ok(Together::Failed(why, None));
                 }
             };
         }
         let effect = harness.fingerprint()?;
         if effect == incumbent.harness.fingerprint()? {
-            return Ok(Together::Failed("the edits undo each other".to_owned()));
+            return Ok(Together::Failed("the edits undo each other".to_owned(), None));
         }
         if effect == best.fingerprint()? {
-            return Ok(Together::Failed("it adds nothing to the others".to_owned()));
+            return Ok(Together::Failed("it adds nothing to the others".to_owned(), None));
         }
         let proposals: Vec<_> = entries.iter().map(|entry| &entry.proposal).collect();
-        let case = Case::new(&harness, target(incumbent, &proposals));
-        let decision = case.hear(self.gate.as_ref(), baseline, arena).await?;
+        let parts = entries.iter().map(|entry| entry.decision.clone()).collect();
+        let target = target(incumbent, &proposals);
+        let case = Case::new(incumbent.harness, &harness, target, parts);
+        let court = Court::open(vec![case], past.to_vec(), baseline, arena);
+        let decisions = court.hear(self.gate.as_ref()).await?;
+        let Some(decision) = decisions.into_iter().next() else {
+            return Ok(Together::Failed("the gate did not decide".to_owned(), None));
+        };
         Ok(match decision.verdict {
             Verdict::Promote => Together::Passed(harness, decision),
-            Verdict::Reject | Verdict::Inconclusive => Together::Failed(decision.reason),
+            Verdict::Reject | Verdict::Inconclusive => {
+                Together::Failed(decision.reason.clone(), Some(decision))
+            }
         })
     }
 }

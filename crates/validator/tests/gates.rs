@@ -2,7 +2,7 @@
 
 use harness_core::{Comparison, Decision, ErrorKind, Pair, Verdict};
 use harness_validator::{
-    Cell, Evidence, Gate, GateKind, GatingSplit, PaperGate, SequentialGate, Step, TaskCells,
+    Cell, Docket, Evidence, Gate, GateKind, GatingSplit, PaperGate, SequentialGate, Step, TaskCells,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,10 +21,10 @@ impl World {
         let tasks = |prefix: &str, tasks: &[(Vec<Cell>, Vec<Cell>)]| {
             let task =
                 |(index, (incumbent, candidate)): (usize, &(Vec<Cell>, Vec<Cell>))| TaskCells {
-                    task: format!("{prefix}{index}").as_str().into(),
                     assessed: incumbent[..ATTEMPTS as usize].to_vec(),
                     beside: incumbent.clone(),
                     candidate: candidate.clone(),
+                    ..TaskCells::new(format!("{prefix}{index}").as_str().into())
                 };
             tasks.iter().enumerate().map(task).collect::<Vec<_>>()
         };
@@ -58,17 +58,22 @@ impl World {
         for task in evidence.held_in.iter_mut().chain(&mut evidence.held_out) {
             (task.beside, task.candidate) = (Vec::new(), Vec::new());
         }
+        let mut docket = Docket::of(evidence);
         loop {
-            match gate.step(&evidence) {
-                Step::Decide(decision) => return decision,
+            match gate.step(&docket) {
+                Step::Decide { candidate, decision } => {
+                    assert_eq!(candidate, 0);
+                    return decision;
+                }
                 Step::Buy(purchases) => {
+                    let evidence = &mut docket.hearings[0].evidence;
                     let before = evidence.clone();
                     for purchase in purchases {
                         let worst = gate.worst_case(ATTEMPTS);
                         assert!(purchase.upto <= worst.candidate.max(worst.incumbent));
-                        self.deliver(&mut evidence, &purchase);
+                        self.deliver(evidence, &purchase);
                     }
-                    assert_ne!(before, evidence, "a gate must ask for something new");
+                    assert_ne!(before, *evidence, "a gate must ask for something new");
                 }
             }
         }
@@ -84,7 +89,7 @@ impl World {
         for (task, source) in tasks.iter_mut().zip(source) {
             if purchase.tasks.contains(&task.task) {
                 match purchase.arm {
-                    harness_validator::Arm::Candidate => {
+                    harness_validator::Arm::Candidate(_) => {
                         task.candidate = source.candidate[..upto].to_vec();
                     }
                     harness_validator::Arm::Incumbent => {

@@ -4,7 +4,7 @@
 
 use harness_core::{TaskName, Verdict};
 use harness_validator::{
-    Arm, Cell, Evidence, Gate, GatingSplit, PaperGate, SequentialGate, Step, TaskCells,
+    Arm, Cell, Docket, Evidence, Gate, GatingSplit, PaperGate, SequentialGate, Step, TaskCells,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -87,8 +87,8 @@ fn judge(
     };
     let mut trials = 0;
     loop {
-        let purchases = match gate.step(&evidence) {
-            Step::Decide(decision) => return (decision.verdict == Verdict::Promote, trials),
+        let purchases = match gate.step(&Docket::of(evidence.clone())) {
+            Step::Decide { decision, .. } => return (decision.verdict == Verdict::Promote, trials),
             Step::Buy(purchases) => purchases,
         };
         for purchase in purchases {
@@ -101,7 +101,7 @@ fn judge(
                     continue;
                 }
                 let (side, p) = match purchase.arm {
-                    Arm::Candidate => (&mut task.candidate, *after),
+                    Arm::Candidate(_) => (&mut task.candidate, *after),
                     Arm::Incumbent => (&mut task.beside, *before),
                 };
                 while side.len() < purchase.upto as usize {

@@ -108,8 +108,12 @@ impl Validator<Phrasebook> for Judge {
                 && changes.iter().any(|change| *change > 0);
             let taken = judgement.composed.is_some();
             let verdict = if better && !taken { Verdict::Promote } else { Verdict::Reject };
-            let decision =
-                Decision { verdict, reason: format!("{changes:?}"), evidence: Some(evidence) };
+            let decision = Decision {
+                verdict,
+                reason: format!("{changes:?}"),
+                evidence: Some(evidence),
+                finding: None,
+            };
             if verdict == Verdict::Promote {
                 judgement.composed = Some(Composed {
                     harness: candidate,

@@ -15,6 +15,7 @@ use crate::context::TrialLimits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Unobserved};
 use crate::harness::Harness;
+use crate::history::RunHistory;
 use crate::id::Fingerprint;
 use crate::journal::{Journal, MemoryJournal, Record, RunIdentity};
 use crate::lineage::Lineage;
@@ -250,6 +251,11 @@ impl<H: Harness> EngineBuilder<H> {
         let (seed, read_again) = (self.seed.clone(), self.read_again);
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
+        let mut past = RunHistory::default();
+        let recorded = runner.paid.recorded();
+        for report in &earlier.rounds {
+            past.push(report.clone(), recorded.iter().map(AsRef::as_ref));
+        }
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
         Ok(Engine {
             improver: Meter::new(improver, Arc::clone(&runner.budget)),
@@ -261,7 +267,7 @@ impl<H: Harness> EngineBuilder<H> {
             config,
             lineage: Lineage::replay(seed, promotions)?,
             history: earlier.rounds.iter().flat_map(RoundReport::past_proposals).collect(),
-            rounds: earlier.rounds.clone(),
+            past,
             claims: earlier.claims.clone(),
             read_again,
             earlier,

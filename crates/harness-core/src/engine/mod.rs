@@ -21,6 +21,7 @@ use crate::arena::Arena;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::harness::Harness;
+use crate::history::RunHistory;
 use crate::id::{ProposalId, TaskName};
 use crate::journal::Record;
 use crate::lineage::{Lineage, PromotedEdit};
@@ -51,7 +52,7 @@ pub struct Engine<H: Harness> {
     benchmark: Arc<Benchmark>,
     config: EngineConfig,
     lineage: Lineage<H>,
-    rounds: Vec<RoundReport>,
+    past: RunHistory,
     history: Vec<PastProposal>,
     claims: Vec<Claim>,
     read_again: bool,
@@ -130,7 +131,7 @@ impl<H: Harness> Engine<H> {
 
     /// The rounds so far.
     pub fn rounds(&self) -> &[RoundReport] {
-        &self.rounds
+        self.past.rounds()
     }
 
     /// Fresh trials of the incumbent on both splits that may be looked at.
@@ -220,6 +221,7 @@ impl<H: Harness> Engine<H> {
             held_in: &assessed.held_in,
             held_out: &assessed.held_out,
             weaknesses,
+            history: &self.past,
         };
         let given = proposals.clone();
         let arena = self.arena(round, Phase::Judge);
@@ -281,12 +283,12 @@ impl<H: Harness> Engine<H> {
 
     fn remember(&mut self, report: &RoundReport) {
         self.history.extend(report.past_proposals());
-        self.rounds.push(report.clone());
+        self.past.push(report.clone(), self.runner.paid.recorded().iter().map(AsRef::as_ref));
         self.runner.budget.note_elapsed(self.runner.elapsed());
     }
 
     fn next_round(&self) -> u32 {
-        self.rounds.last().map_or(1, |report| report.round + 1)
+        self.past.rounds().last().map_or(1, |report| report.round + 1)
     }
 
     fn arena(&self, round: u32, phase: Phase) -> Arena<H> {

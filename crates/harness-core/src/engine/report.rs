@@ -110,7 +110,7 @@ impl<H: Harness> Engine<H> {
             isolation: self.runner.sandbox.isolation().clone(),
             first: fingerprint(self.lineage.seed()),
             last: fingerprint(self.lineage.tip()),
-            rounds: self.rounds.clone(),
+            rounds: self.past.rounds().to_vec(),
             claim: self.claims.last().cloned(),
             earlier_claims: self.claims.iter().rev().skip(1).rev().cloned().collect(),
             trials: self.runner.paid.counts(),

@@ -26,16 +26,17 @@ impl<H: Harness> Engine<H> {
         if !self.claims.is_empty() && !self.must_read_again() {
             return Some(StopReason::Claimed);
         }
-        if self.rounds.len() >= self.config.rounds as usize {
+        if self.past.rounds().len() >= self.config.rounds as usize {
             return Some(StopReason::Rounds);
         }
-        let last = self.rounds.last()?;
+        let last = self.past.rounds().last()?;
         if last.weaknesses.is_empty()
             && last.assessed.held_in.passed == last.assessed.held_in.scored
         {
             return Some(StopReason::NothingFailed);
         }
-        let dry = self.rounds.iter().rev().take_while(|report| report.promoted.is_empty()).count();
+        let dry =
+            self.past.rounds().iter().rev().take_while(|report| report.promoted.is_empty()).count();
         (self.config.dry_rounds > 0 && dry >= self.config.dry_rounds as usize)
             .then_some(StopReason::Dry)
     }

@@ -4,6 +4,7 @@ use crate::arena::Arena;
 use crate::engine::EngineBuilder;
 use crate::error::Result;
 use crate::harness::Harness;
+use crate::history::RunHistory;
 use crate::id::{ProposalId, WeaknessId};
 use crate::proposal::Proposal;
 use crate::trial::{HeldIn, HeldOut, Trials};
@@ -18,6 +19,7 @@ pub struct Grounds<H: Harness> {
     held_in: Trials<HeldIn>,
     held_out: Trials<HeldOut>,
     arena: Arena<H>,
+    history: RunHistory,
 }
 
 impl<H: Harness> Grounds<H> {
@@ -30,7 +32,7 @@ impl<H: Harness> Grounds<H> {
         let assessing = arena.assessing();
         let held_in = assessing.measure(&harness).await?;
         let held_out = assessing.measure(&harness).await?;
-        Ok(Self { harness, held_in, held_out, arena })
+        Ok(Self { harness, held_in, held_out, arena, history: RunHistory::default() })
     }
 
     /// Where candidates are judged.
@@ -45,6 +47,7 @@ impl<H: Harness> Grounds<H> {
             held_in: &self.held_in,
             held_out: &self.held_out,
             weaknesses: &[],
+            history: &self.history,
         }
     }
 

@@ -192,8 +192,12 @@ pub(crate) fn validator(lie: &'static str) -> ValidatorSeat {
                 let judgement =
                     harness_core::Validator::judge(&honest, incumbent, proposals, arena).await?;
                 let Judgement { mut judged, mut composed } = judgement;
-                let promote =
-                    Decision { verdict: Verdict::Promote, reason: String::new(), evidence: None };
+                let promote = Decision {
+                    verdict: Verdict::Promote,
+                    reason: String::new(),
+                    evidence: None,
+                    finding: None,
+                };
                 match lie {
                     "every_proposal_gets_one_decision" => judged.reverse(),
                     "nothing_proposed_nothing_judged" if empty => {

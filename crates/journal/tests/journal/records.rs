@@ -99,7 +99,7 @@ pub(crate) fn judged(id: &str, verdict: Verdict) -> Judged<Value> {
     };
     Judged {
         proposal,
-        decision: Decision { verdict, reason: "because".to_owned(), evidence: None },
+        decision: Decision { verdict, reason: "because".to_owned(), evidence: None, finding: None },
     }
 }
 

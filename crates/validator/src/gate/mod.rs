@@ -15,27 +15,59 @@ use serde::{Deserialize, Serialize};
 pub use self::paper::PaperGate;
 pub use self::sequential::SequentialGate;
 
-use crate::evidence::{Evidence, GatingSplit};
+use crate::docket::Docket;
+use crate::evidence::GatingSplit;
 
-/// A rule that decides, or says what it must know first.
+/// A rule that decides on the candidates of a docket, or says what it must know first.
 ///
 /// # Contract
-/// - Pure: the same evidence gives the same step.
-/// - Every [`Step::Buy`] asks for at least one attempt that the evidence does not hold, and no task gets more
-///   attempts than [`Gate::worst_case`] says, so that judging ends.
+/// - Pure: the same docket gives the same step. What a run has taught so far is in [`Docket::past`], a function of
+///   the journal; a gate keeps nothing between calls.
+/// - Every [`Step::Buy`] asks for at least one attempt that the docket does not hold, for candidates that are open,
+///   and no task gets more attempts than [`Gate::worst_case`] says, so that judging ends.
+/// - Every [`Step::Decide`] decides on a candidate that is open.
 /// - Void cells decide nothing: too many of them make the verdict inconclusive.
 /// - Identical outcomes on both sides are never promoted.
+///
+/// # One more gate
+/// A gate that looks at each candidate by itself implements [`CandidateGate`] (evidence of one hearing in, step out) and
+/// is a `Gate` by that; [`PaperGate`] does. One that weighs candidates against each other, as [`SequentialGate`] does,
+/// implements `Gate`. A gate with an error budget over the run writes what each decision spent into
+/// [`Finding::stake`](harness_core::Finding::stake) and reads what is left from `past` and from the decided hearings of
+/// the docket.
 pub trait Gate: fmt::Debug + Send + Sync {
-    /// The next step.
-    fn step(&self, evidence: &Evidence) -> Step;
+    /// The next step. The docket has at least one open candidate.
+    fn step(&self, docket: &Docket) -> Step;
 
     /// Attempts at each task that one judgement may cost at worst.
     fn worst_case(&self, attempts: u32) -> WorstCase;
 }
 
+/// A gate that hears candidates one after the other, each by its own evidence.
+pub trait CandidateGate: fmt::Debug + Send + Sync {
+    /// The next step for this candidate of the docket.
+    fn hear(&self, candidate: usize, docket: &Docket) -> Step;
+
+    /// As [`Gate::worst_case`].
+    fn worst_case(&self, attempts: u32) -> WorstCase;
+}
+
+impl<G: CandidateGate> Gate for G {
+    fn step(&self, docket: &Docket) -> Step {
+        match docket.open().next() {
+            Some((candidate, _)) => self.hear(candidate, docket),
+            None => Step::Buy(Vec::new()),
+        }
+    }
+
+    fn worst_case(&self, attempts: u32) -> WorstCase {
+        CandidateGate::worst_case(self, attempts)
+    }
+}
+
 impl<G: Gate + ?Sized> Gate for Arc<G> {
-    fn step(&self, evidence: &Evidence) -> Step {
-        (**self).step(evidence)
+    fn step(&self, docket: &Docket) -> Step {
+        (**self).step(docket)
     }
 
     fn worst_case(&self, attempts: u32) -> WorstCase {
@@ -46,20 +78,35 @@ impl<G: Gate + ?Sized> Gate for Arc<G> {
 /// What a gate wants.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// More attempts; then ask again.
+    /// More attempts, as one interleaved block; then ask again.
     Buy(Vec<Purchase>),
-    /// It is decided. The evidence's list of trials is left empty.
-    Decide(Decision),
+    /// One candidate is decided; then ask again while others are open. The evidence's list of trials is left empty.
+    Decide {
+        /// Its index in the docket.
+        candidate: usize,
+        /// The decision.
+        decision: Decision,
+    },
 }
 
 /// Whose attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arm {
-    /// The candidate's.
-    Candidate,
-    /// The incumbent's, beside those of its assessment and shared by the round's candidates.
+    /// Those of the candidate with this index in the docket.
+    Candidate(usize),
+    /// The incumbent's, beside those of its assessment and shared by the docket's candidates.
     Incumbent,
+}
+
+impl Arm {
+    /// Whether its attempts are evidence in the hearing of this candidate.
+    pub fn is_of(self, candidate: usize) -> bool {
+        match self {
+            Self::Candidate(own) => own == candidate,
+            Self::Incumbent => true,
+        }
+    }
 }
 
 /// Bring these tasks to `upto` attempts each.

@@ -3,7 +3,8 @@
 use harness_core::{Decision, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::{Arm, Gate, Purchase, Step, WorstCase};
+use super::{Arm, CandidateGate, Purchase, Step, WorstCase};
+use crate::docket::Docket;
 use crate::evidence::{Counts, Evidence, GatingSplit, PairedTask, comparison, total};
 
 /// The rule of Self-Harness (arXiv 2606.09498, algorithm 1): with δ the change in the *number of passes*,
@@ -47,16 +48,19 @@ impl PaperGate {
             before_after(&held_in),
             before_after(&held_out)
         );
-        Decision { verdict, reason, evidence: Some(comparison(tasks)) }
+        Decision { verdict, reason, evidence: Some(comparison(tasks)), finding: None }
     }
 }
 
-impl Gate for PaperGate {
-    fn step(&self, evidence: &Evidence) -> Step {
-        let missing: Vec<Purchase> =
-            GatingSplit::BOTH.into_iter().filter_map(|split| missing_on(evidence, split)).collect();
+impl CandidateGate for PaperGate {
+    fn hear(&self, candidate: usize, docket: &Docket) -> Step {
+        let evidence = &docket.hearings[candidate].evidence;
+        let missing: Vec<Purchase> = GatingSplit::BOTH
+            .into_iter()
+            .filter_map(|split| missing_on(candidate, evidence, split))
+            .collect();
         if missing.is_empty() {
-            Step::Decide(self.decide(&pair(evidence)))
+            Step::Decide { candidate, decision: self.decide(&pair(evidence)) }
         } else {
             Step::Buy(missing)
         }
@@ -67,14 +71,14 @@ impl Gate for PaperGate {
     }
 }
 
-fn missing_on(evidence: &Evidence, split: GatingSplit) -> Option<Purchase> {
+fn missing_on(candidate: usize, evidence: &Evidence, split: GatingSplit) -> Option<Purchase> {
     let missing = evidence
         .split(split)
         .iter()
         .filter(|task| task.candidate.len() < evidence.attempts as usize);
     let tasks: Vec<_> = missing.map(|task| task.task.clone()).collect();
     let upto = evidence.attempts;
-    (!tasks.is_empty()).then_some(Purchase { arm: Arm::Candidate, split, tasks, upto })
+    (!tasks.is_empty()).then_some(Purchase { arm: Arm::Candidate(candidate), split, tasks, upto })
 }
 
 fn pair(evidence: &Evidence) -> Vec<PairedTask> {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::paper::{before_after, too_void};
 use super::posterior::{Posterior, looks, paired, targeted};
 use super::veto::Objections;
-use super::{Arm, Gate, Purchase, Step, WorstCase};
+use super::{Arm, CandidateGate, Purchase, Step, WorstCase};
+use crate::docket::Docket;
 use crate::evidence::{Evidence, GatingSplit, PairedTask, TaskCells, comparison, total};
 
 /// Decides from a posterior on the edit's effect, stratified by what the edit targets.
@@ -99,11 +100,12 @@ impl Default for SequentialGate {
     }
 }
 
-impl Gate for SequentialGate {
-    fn step(&self, evidence: &Evidence) -> Step {
-        match self.screen(evidence) {
+impl CandidateGate for SequentialGate {
+    fn hear(&self, candidate: usize, docket: &Docket) -> Step {
+        let evidence = &docket.hearings[candidate].evidence;
+        match self.screen(candidate, evidence) {
             Some(step) => step,
-            None => self.look(evidence),
+            None => self.look(candidate, evidence),
         }
     }
 
@@ -120,7 +122,7 @@ fn most(attempts: u32) -> u32 {
 
 impl SequentialGate {
     /// A step on the target, or `None` when it is passed, or there is none.
-    fn screen(&self, evidence: &Evidence) -> Option<Step> {
+    fn screen(&self, case: usize, evidence: &Evidence) -> Option<Step> {
         let target: Vec<&TaskCells> = targeted(&evidence.held_in, &evidence.target).collect();
         let beyond =
             |task: &TaskCells| !evidence.target.contains(&task.task) && !task.candidate.is_empty();
@@ -129,13 +131,13 @@ impl SequentialGate {
             return None;
         }
         let done = count(looks(target.iter().copied())).max(evidence.attempts);
-        if let Some(buy) = bring(&target, GatingSplit::HeldIn, done) {
+        if let Some(buy) = bring(case, &target, GatingSplit::HeldIn, done) {
             return Some(Step::Buy(buy));
         }
         let tasks = paired(target.iter().copied(), GatingSplit::HeldIn, done as usize);
         let counts = total(&tasks, GatingSplit::HeldIn);
         if let Some(why) = too_void(counts, counts, self.void_share) {
-            return Some(decide(Verdict::Inconclusive, why, &tasks));
+            return Some(decide(case, Verdict::Inconclusive, why, &tasks));
         }
         let gain = Posterior::of(self, evidence).target.above(0.0);
         if gain >= self.proceed {
@@ -143,20 +145,20 @@ impl SequentialGate {
         }
         if gain > self.hopeless && done < evidence.attempts.saturating_mul(2) {
             let more = done.saturating_add(evidence.attempts);
-            return bring(&target, GatingSplit::HeldIn, more).map(Step::Buy);
+            return bring(case, &target, GatingSplit::HeldIn, more).map(Step::Buy);
         }
         let why = format!(
             "no gain on the {} targeted tasks ({}): P(gain) = {gain:.2}",
             target.len(),
             before_after(&counts)
         );
-        Some(decide(Verdict::Reject, why, &tasks))
+        Some(decide(case, Verdict::Reject, why, &tasks))
     }
 
     /// A step on both splits.
-    fn look(&self, evidence: &Evidence) -> Step {
+    fn look(&self, case: usize, evidence: &Evidence) -> Step {
         let done = count(looks(evidence.held_in.iter().chain(&evidence.held_out))).max(1);
-        if let Some(buy) = bring_all(evidence, done) {
+        if let Some(buy) = bring_all(case, evidence, done) {
             return Step::Buy(buy);
         }
         let tasks: Vec<PairedTask> = GatingSplit::BOTH
@@ -165,7 +167,7 @@ impl SequentialGate {
             .collect();
         let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&tasks, split));
         if let Some(why) = too_void(held_in, held_out, self.void_share) {
-            return decide(Verdict::Inconclusive, why, &tasks);
+            return decide(case, Verdict::Inconclusive, why, &tasks);
         }
         let posterior = Posterior::of(self, evidence);
         let objections = Objections::of(self, evidence, most(evidence.attempts));
@@ -176,7 +178,7 @@ impl SequentialGate {
                 before_after(&held_in),
                 before_after(&held_out)
             );
-            decide(verdict, reason, &tasks)
+            decide(case, verdict, reason, &tasks)
         };
         let margins = GatingSplit::BOTH.map(|split| (split, self.margin_on(evidence.split(split))));
         if let Some(why) = self.harm_in(&posterior, &objections, margins) {
@@ -184,7 +186,7 @@ impl SequentialGate {
         }
         let settled = done >= evidence.attempts;
         if settled && self.is_promotable(&posterior, margins) {
-            return match follow_up(evidence, &objections) {
+            return match follow_up(case, evidence, &objections) {
                 Some(buy) => Step::Buy(buy),
                 None => say(Verdict::Promote, "it helps and breaks nothing".to_owned()),
             };
@@ -192,7 +194,10 @@ impl SequentialGate {
         if settled && posterior.overall.above(0.0) < 0.5 {
             return say(Verdict::Reject, "a gain is less likely than none".to_owned());
         }
-        match (done < most(evidence.attempts)).then(|| bring_all(evidence, done + 1)).flatten() {
+        match (done < most(evidence.attempts))
+            .then(|| bring_all(case, evidence, done + 1))
+            .flatten()
+        {
             Some(buy) => Step::Buy(buy),
             None => {
                 let open = self.open_question(&posterior, margins);
@@ -249,35 +254,41 @@ impl SequentialGate {
     }
 }
 
-fn decide(verdict: Verdict, reason: String, tasks: &[PairedTask]) -> Step {
-    Step::Decide(Decision { verdict, reason, evidence: Some(comparison(tasks)) })
+fn decide(candidate: usize, verdict: Verdict, reason: String, tasks: &[PairedTask]) -> Step {
+    let decision = Decision { verdict, reason, evidence: Some(comparison(tasks)), finding: None };
+    Step::Decide { candidate, decision }
 }
 
 fn count(looks: usize) -> u32 {
     u32::try_from(looks).unwrap_or(u32::MAX)
 }
 
-fn bring_all(evidence: &Evidence, upto: u32) -> Option<Vec<Purchase>> {
+fn bring_all(case: usize, evidence: &Evidence, upto: u32) -> Option<Vec<Purchase>> {
     let missing = GatingSplit::BOTH.into_iter().filter_map(|split| {
         let tasks: Vec<&TaskCells> = evidence.split(split).iter().collect();
-        bring(&tasks, split, upto)
+        bring(case, &tasks, split, upto)
     });
     Some(missing.flatten().collect::<Vec<_>>()).filter(|buy| !buy.is_empty())
 }
 
-fn follow_up(evidence: &Evidence, objections: &Objections) -> Option<Vec<Purchase>> {
+fn follow_up(case: usize, evidence: &Evidence, objections: &Objections) -> Option<Vec<Purchase>> {
     let missing = GatingSplit::BOTH.into_iter().filter_map(|split| {
         let suspect = |task: &&TaskCells| {
             objections.suspect.iter().any(|(on, name)| *on == split && *name == task.task)
         };
         let tasks: Vec<&TaskCells> = evidence.split(split).iter().filter(suspect).collect();
-        bring(&tasks, split, most(evidence.attempts))
+        bring(case, &tasks, split, most(evidence.attempts))
     });
     Some(missing.flatten().collect::<Vec<_>>()).filter(|buy| !buy.is_empty())
 }
 
 /// What is missing until both sides have `upto` attempts at each of these tasks that may be compared.
-fn bring(tasks: &[&TaskCells], split: GatingSplit, upto: u32) -> Option<Vec<Purchase>> {
+fn bring(
+    case: usize,
+    tasks: &[&TaskCells],
+    split: GatingSplit,
+    upto: u32,
+) -> Option<Vec<Purchase>> {
     let mut beside: BTreeMap<u32, Vec<TaskName>> = BTreeMap::new();
     for task in tasks {
         let has = match split {
@@ -298,7 +309,7 @@ fn bring(tasks: &[&TaskCells], split: GatingSplit, upto: u32) -> Option<Vec<Purc
         upto,
     });
     let candidate = (!candidate.is_empty()).then_some(Purchase {
-        arm: Arm::Candidate,
+        arm: Arm::Candidate(case),
         split,
         tasks: candidate,
         upto,

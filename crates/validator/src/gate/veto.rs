@@ -36,7 +36,7 @@ impl Objections {
 /// The probability of a loss, on a task that the incumbent solves reliably; `None` on others, so that flaky tasks stay
 /// quiet.
 fn credible_loss(gate: &SequentialGate, task: &TaskCells) -> Option<f64> {
-    let incumbent = tally(task.history());
+    let incumbent = (task.incumbent().passed, task.incumbent().scored);
     let candidate = tally(task.candidate.iter().copied());
     let rate = (f64::from(incumbent.0) + 1.0) / (f64::from(incumbent.1) + 2.0);
     (rate >= gate.reliable).then(|| probability_of_loss(incumbent, candidate))

@@ -112,7 +112,7 @@ async fn weigh<H: Harness>(
     let verdict = decide(&evidence);
     let (inside, outside) = (evidence.held_in.change(), evidence.held_out.change());
     let reason = format!("passes change by {inside} held-in and {outside} held-out");
-    Ok(Decision { verdict, reason, evidence: Some(evidence) })
+    Ok(Decision { verdict, reason, evidence: Some(evidence), finding: None })
 }
 
 async fn compose<H: Harness>(
