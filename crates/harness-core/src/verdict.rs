@@ -42,7 +42,7 @@ pub struct Decision {
     /// What the gate held of the edit when it decided: what later rounds of the run may learn from. `None` when no trial
     /// was run, or the gate keeps no such account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finding: Option<Finding>,
+    pub finding: Option<Box<Finding>>,
 }
 
 /// What a gate's numbers say of an edit, as later rounds need them. In units of pass rate, candidate minus incumbent.
