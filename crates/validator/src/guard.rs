@@ -8,7 +8,7 @@ pub(crate) enum Admission<H> {
     /// It may be tried: the incumbent with its edit.
     Candidate(H),
     /// It is refused, with the reason.
-    Refused(Decision),
+    Refused(Box<Decision>),
 }
 
 /// Applies every proposal's edit to the incumbent and refuses what does not apply, what changes nothing, and what has
@@ -55,5 +55,5 @@ fn admit_one<H: Harness>(
 }
 
 fn refuse<H>(reason: String) -> Admission<H> {
-    Admission::Refused(Decision::refuse(reason))
+    Admission::Refused(Box::new(Decision::refuse(reason)))
 }

@@ -115,7 +115,9 @@ impl RegressionValidator {
         let court = Court::open(cases.collect(), past, baseline, arena);
         let mut decisions = court.hear(self.gate.as_ref()).await?.into_iter();
         let entry = |(proposal, admission)| match admission {
-            Admission::Refused(decision) => Some(Entry { proposal, candidate: None, decision }),
+            Admission::Refused(decision) => {
+                Some(Entry { proposal, candidate: None, decision: *decision })
+            }
             Admission::Candidate(harness) => decisions.next().map(|decision| Entry {
                 proposal,
                 candidate: Some(harness),
