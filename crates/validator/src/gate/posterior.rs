@@ -118,8 +118,12 @@ fn flakiness(gate: &SequentialGate, evidence: &Evidence) -> f64 {
         })
     };
     let tasks = evidence.held_in.iter().chain(&evidence.held_out);
-    let sides = tasks
-        .flat_map(|task| [tally(&mut task.history()), tally(&mut task.candidate.iter().copied())]);
+    let sides = tasks.flat_map(|task| {
+        [
+            (task.incumbent().passed, task.incumbent().scored),
+            tally(&mut task.candidate.iter().copied()),
+        ]
+    });
     within_task_variance(sides, gate.flakiness, gate.flakiness_tasks)
 }
 
