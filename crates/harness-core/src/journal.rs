@@ -45,10 +45,6 @@ pub trait Journal: fmt::Debug + Send + Sync {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one round in hundreds of trials; records pass one by one"
-)]
 pub enum Record {
     /// A run began, or was resumed.
     Opened {
