@@ -44,7 +44,7 @@ pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};
 pub use document::{DocumentEdit, Operation};
 pub use engine::{
-    Assessed, Claim, Engine, EngineBuilder, EngineConfig, Measured, RoundReport, RunReport,
+    Assessed, Claim, Drift, Engine, EngineBuilder, EngineConfig, Measured, RoundReport, RunReport,
     StopReason, TrialCounts,
 };
 pub use error::{Error, ErrorKind, Result};

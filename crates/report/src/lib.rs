@@ -15,7 +15,7 @@ pub use markdown::markdown;
 pub use progress::ProgressObserver;
 pub use story::Story;
 pub use summary::{
-    AttemptSummary, Change, CitationSummary, Conclusion, Cost, Counts, Endpoints,
+    AttemptSummary, Change, CitationSummary, Conclusion, Cost, Counts, DriftSummary, Endpoints,
     MeasurementSummary, PassRates, ProposalSummary, Rate, RoundSummary, Skipped, SplitRates,
     Summary, TaskSummary, WeaknessSummary,
 };

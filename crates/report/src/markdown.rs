@@ -103,11 +103,19 @@ fn write_split(out: &mut String, name: &str, split: &SplitRates) -> std::fmt::Re
 
 fn write_lineage(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "## Lineage\n")?;
-    if summary.rounds.iter().all(|round| round.promoted.is_empty()) {
+    let moved = |round: &&RoundSummary| !round.promoted.is_empty() || round.reverted_to.is_some();
+    if !summary.rounds.iter().any(|round| moved(&round)) {
         return writeln!(out, "Nothing was promoted.\n");
     }
-    for round in summary.rounds.iter().filter(|round| !round.promoted.is_empty()) {
+    for round in summary.rounds.iter().filter(moved) {
         writeln!(out, "### Round {}: `{}` → `{}`\n", round.round, round.incumbent, round.tip)?;
+        if round.reverted_to.is_some() {
+            writeln!(
+                out,
+                "Went back: {}.\n",
+                escaped(&round.drift_in_words().unwrap_or_default())
+            )?;
+        }
         if let Some(composition) = &round.composition {
             writeln!(out, "Decided by: {}\n", escaped(composition))?;
         }
@@ -174,6 +182,9 @@ fn write_round(out: &mut String, round: &RoundSummary) -> std::fmt::Result {
         of(&round.held_in),
         of(&round.held_out)
     )?;
+    if let Some(words) = round.drift_in_words() {
+        writeln!(out, "Drift: {}.\n", escaped(&words))?;
+    }
     for weakness in &round.weaknesses {
         writeln!(
             out,

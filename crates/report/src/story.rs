@@ -2,6 +2,7 @@
 
 use harness_core::{Claim, Decision, Event, RoundReport, Score, Trial, Weakness};
 
+use crate::summary::RoundSummary;
 use crate::summary::rates::repeated;
 use crate::text::{COLUMNS, counted, names, percent, plain, points, wrap};
 
@@ -184,6 +185,14 @@ fn judged(proposal: &str, decision: &Decision) -> String {
 
 fn finished(report: &RoundReport) -> String {
     let round = report.round;
+    if let Some(ancestor) = report.reverted_to {
+        let words = RoundSummary::of(report).drift_in_words().unwrap_or_default();
+        return format!(
+            "round {round}: {words} (harness {} → {})",
+            report.incumbent.short(),
+            ancestor.short()
+        );
+    }
     if report.promoted.is_empty() {
         return format!("round {round} promoted nothing: the harness stays {}", report.tip.short());
     }

@@ -64,6 +64,7 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
         of(&round.held_in),
         of(&round.held_out)
     )];
+    lines.extend(round.drift_in_words().map(|words| format!("  {words}")));
     let weakness = |weakness: &crate::summary::WeaknessSummary| {
         format!(
             "  weakness {}: {}, in {}: {}",
@@ -86,9 +87,10 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
         };
         lines.extend(round.proposals.iter().map(reason));
     }
-    lines.push(match round.promoted.is_empty() {
-        true => "  promoted nothing".to_owned(),
-        false => format!(
+    lines.push(match (&round.reverted_to, round.promoted.is_empty()) {
+        (Some(ancestor), _) => format!("  went back to harness {}", short(ancestor)),
+        (None, true) => "  promoted nothing".to_owned(),
+        (None, false) => format!(
             "  promoted {}: harness {}",
             names(round.promoted.iter().map(String::as_str), 9),
             short(&round.tip)

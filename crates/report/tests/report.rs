@@ -11,7 +11,7 @@ use harness_core::testing::{
     ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    Engine, Event, ModelId, Observer, Pairs, RunReport, Score, Spent, SplitName, TaskName,
+    Drift, Engine, Event, ModelId, Observer, Pairs, RunReport, Score, Spent, SplitName, TaskName,
 };
 use harness_report::{
     Conclusion, MeasurementSummary, ProgressObserver, Skipped, Story, Summary, difference,
@@ -137,6 +137,31 @@ fn claim_that(run: &mut RunReport, before: u64, after: u64, scored: u64) {
     claim.before = Score { passed: before, scored, void: 0 };
     claim.after = Score { passed: after, scored, void: 0 };
     (claim.pairs, claim.difference) = (pairs, pairs.interval(0.05));
+}
+
+#[test]
+fn a_loss_against_an_ancestor_is_told_wherever_the_round_is_shown() {
+    let mut run = improving();
+    let round = run.rounds.last_mut().expect("a round");
+    let (pairs, against) = (Pairs { same: 2, worse: 8, ..Pairs::default() }, round.incumbent);
+    round.drift = vec![Drift { against, pairs, at_most: pairs.at_most(0.025) }];
+    (round.reverted_to, round.tip) = (Some(against), against);
+    round.promoted.clear();
+    let story = Story::default().tell(&Event::RoundFinished { report: round }).join(" ");
+    let summary = Summary::of(&run);
+    assert!(summary.pass_rates.held_in.after.is_none(), "what promoted it was given up");
+    for shown in [run_table(&summary), markdown(&summary), story] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            shown.contains("a credible loss against") && shown.contains("0 better, 8 worse of 10"),
+            "{shown}"
+        );
+        assert!(shown.contains("went back to"), "{shown}");
+    }
+    run.rounds.last_mut().expect("a round").reverted_to = None;
+    run.rounds.last_mut().expect("a round").drift[0].at_most = 0.2;
+    let table = run_table(&Summary::of(&run));
+    assert!(table.contains("beside 1 ancestor no credible loss"), "{table}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod builder;
 mod claim;
+mod drift;
 mod report;
 mod resume;
 mod stop;
@@ -14,6 +15,7 @@ use tracing::Instrument;
 
 pub use self::builder::{EngineBuilder, EngineConfig, Measured};
 pub use self::claim::Claim;
+pub use self::drift::Drift;
 pub use self::report::{Assessed, RoundReport, RunReport, TrialCounts};
 pub use self::stop::StopReason;
 
@@ -24,7 +26,7 @@ use crate::harness::Harness;
 use crate::history::RunHistory;
 use crate::id::{ProposalId, TaskName};
 use crate::journal::Record;
-use crate::lineage::{Lineage, PromotedEdit};
+use crate::lineage::{Lineage, PromotedEdit, Promotion};
 use crate::meter::Meter;
 use crate::miner::Miner;
 use crate::proposal::{Brief, PastProposal, Proposal};
@@ -63,6 +65,7 @@ pub struct Engine<H: Harness> {
 struct Assessment {
     held_in: Trials<HeldIn>,
     held_out: Trials<HeldOut>,
+    drift: Vec<Drift>,
 }
 
 impl<H: Harness> Engine<H> {
@@ -115,6 +118,9 @@ impl<H: Harness> Engine<H> {
         async {
             self.runner.observer.observe(&Event::RoundStarted { round });
             let assessed = self.assess(round).await?;
+            if let Some(better) = drift::better_ancestor(&assessed.drift) {
+                return self.revert(round, &assessed, better).await;
+            }
             let weaknesses = self.mine(round, &assessed).await?;
             let proposals = self.propose(round, &assessed, &weaknesses).await?;
             let judgement = self.judge(round, &assessed, &weaknesses, proposals).await?;
@@ -142,7 +148,7 @@ impl<H: Harness> Engine<H> {
         let held_out = arena.measure(tip).await?;
         require_scored(held_in.score(), HeldIn::NAME)?;
         require_scored(held_out.score(), HeldOut::NAME)?;
-        Ok(Assessment { held_in, held_out })
+        Ok(Assessment { held_in, held_out, drift: self.drift()? })
     }
 
     async fn mine(&self, round: u32, assessed: &Assessment) -> Result<Vec<Weakness>> {
@@ -270,6 +276,14 @@ impl<H: Harness> Engine<H> {
             &judgement,
             promotion.as_ref(),
         )?;
+        self.publish(report, promotion).await
+    }
+
+    async fn publish(
+        &mut self,
+        report: RoundReport,
+        promotion: Option<Promotion<H::Edit>>,
+    ) -> Result<RoundReport> {
         let plain = promotion.as_ref().map(report::plain_promotion).transpose()?;
         let record = Record::Round { report: report.clone(), promotion: plain };
         self.runner.journal.append(&record).await?;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Assessment, Claim, Engine, StopReason};
+use super::{Assessment, Claim, Drift, Engine, StopReason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::id::{Fingerprint, ModelId, ProposalId};
@@ -34,6 +34,12 @@ pub struct RoundReport {
     pub promoted: Vec<ProposalId>,
     /// The decision on the composition, when something was promoted.
     pub composition: Option<Decision>,
+    /// The incumbent beside each of its ancestors, by the trials of all rounds so far; the seed harness first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// The ancestor that the round went back to, because the incumbent credibly lost against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted_to: Option<Fingerprint>,
 }
 
 /// The incumbent's outcomes on both splits that may be looked at.
@@ -46,6 +52,11 @@ pub struct Assessed {
 }
 
 impl RoundReport {
+    /// Whether the round left the harness as it was.
+    pub fn is_dry(&self) -> bool {
+        self.promoted.is_empty() && self.reverted_to.is_none()
+    }
+
     /// The round's proposals as a later round's proposer may see them: without anything held-out.
     pub fn past_proposals(&self) -> Vec<PastProposal> {
         let past = self.judged.iter().map(|Judged { proposal, decision }| PastProposal {
@@ -148,6 +159,8 @@ pub(super) fn round<H: Harness>(
             .map(|composed| composed.proposals.clone())
             .unwrap_or_default(),
         composition: judgement.composed.as_ref().map(|composed| composed.decision.clone()),
+        drift: assessed.drift.clone(),
+        reverted_to: promotion.and_then(|promotion| promotion.base),
     })
 }
 
@@ -192,6 +205,7 @@ fn convert<A, B>(promotion: &Promotion<A>, edit: impl Fn(&A) -> Result<B>) -> Re
         round: promotion.round,
         parent: promotion.parent,
         child: promotion.child,
+        base: promotion.base,
         edits: edits.collect::<Result<_>>()?,
     })
 }

@@ -35,8 +35,7 @@ impl<H: Harness> Engine<H> {
         {
             return Some(StopReason::NothingFailed);
         }
-        let dry =
-            self.past.rounds().iter().rev().take_while(|report| report.promoted.is_empty()).count();
+        let dry = self.past.rounds().iter().rev().take_while(|report| report.is_dry()).count();
         (self.config.dry_rounds > 0 && dry >= self.config.dry_rounds as usize)
             .then_some(StopReason::Dry)
     }

@@ -46,7 +46,7 @@ fn engine(setting: &Setting) -> impl Future<Output = Result<Engine<ToyHarness>>>
 }
 
 /// Polls so many times; everything here wakes itself.
-fn poll<T>(times: usize, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn poll<T>(times: usize, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut cx = Context::from_waker(futures::task::noop_waker_ref());
     for _ in 0..times {

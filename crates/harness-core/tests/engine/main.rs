@@ -8,6 +8,7 @@
 mod algebra;
 mod claim;
 mod contract;
+mod drift;
 mod drops;
 mod leak;
 mod limits;

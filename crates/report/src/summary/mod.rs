@@ -1,5 +1,6 @@
 //! The machine-readable summary of a run, and of a measurement without evolution.
 
+mod drift;
 mod measurement;
 pub(crate) mod rates;
 mod rounds;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::drift::DriftSummary;
 pub use self::measurement::{AttemptSummary, MeasurementSummary, TaskSummary};
 pub use self::rates::{Conclusion, PassRates, Rate, SplitRates};
 pub use self::rounds::{Change, CitationSummary, ProposalSummary, RoundSummary, WeaknessSummary};

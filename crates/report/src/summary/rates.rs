@@ -1,6 +1,6 @@
 //! Pass rates before and after, and what may be concluded from them.
 
-use harness_core::{Claim, RunReport, Score};
+use harness_core::{Claim, RoundReport, RunReport, Score};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,11 +99,13 @@ impl SplitRates {
 }
 
 impl PassRates {
-    /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence of the last promotion,
+    /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence that promoted the last harness,
     /// which was used for selection; sealed is the claim.
     pub fn of(run: &RunReport) -> Self {
         let first = run.rounds.first().map(|round| round.assessed);
-        let promoted = run.rounds.iter().rev().find(|round| !round.promoted.is_empty());
+        let leads_to_last =
+            |round: &&RoundReport| !round.promoted.is_empty() && round.tip == run.last;
+        let promoted = run.rounds.iter().rev().find(leads_to_last);
         let last = promoted
             .and_then(|round| round.composition.as_ref())
             .and_then(|decision| decision.evidence.as_ref());

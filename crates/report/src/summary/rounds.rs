@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Rate;
+use super::{DriftSummary, Rate};
 
 /// What happened in one round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,12 @@ pub struct RoundSummary {
     pub promoted: Vec<String>,
     /// Why they were promoted together; null when nothing was.
     pub composition: Option<String>,
+    /// The incumbent beside each earlier version, the seed harness first.
+    #[serde(default)]
+    pub drift: Vec<DriftSummary>,
+    /// The digest of the earlier version that the round went back to; null when it did not.
+    #[serde(default)]
+    pub reverted_to: Option<String>,
 }
 
 /// A recurring failure pattern.
@@ -107,6 +113,8 @@ impl RoundSummary {
             proposals: report.judged.iter().map(ProposalSummary::of).collect(),
             promoted: report.promoted.iter().map(ToString::to_string).collect(),
             composition: report.composition.as_ref().map(|decision| decision.reason.clone()),
+            drift: report.drift.iter().map(DriftSummary::of).collect(),
+            reverted_to: report.reverted_to.as_ref().map(ToString::to_string),
         }
     }
 }
