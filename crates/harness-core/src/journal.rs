@@ -92,7 +92,7 @@ pub enum Record {
     /// A round ended: its verdicts and its promotion take effect together.
     Round {
         /// What happened.
-        report: RoundReport,
+        report: Box<RoundReport>,
         /// The step of the lineage, if any.
         promotion: Option<Promotion<Value>>,
     },

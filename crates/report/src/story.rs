@@ -185,7 +185,7 @@ fn judged(proposal: &str, decision: &Decision) -> String {
 
 fn finished(report: &RoundReport) -> String {
     let round = report.round;
-    if let Some(ancestor) = report.reverted_to {
+    if let Some(ancestor) = report.reverted_to() {
         let words = RoundSummary::of(report).drift_in_words().unwrap_or_default();
         return format!(
             "round {round}: {words} (harness {} → {})",

@@ -145,8 +145,8 @@ fn a_loss_against_an_ancestor_is_told_wherever_the_round_is_shown() {
     let round = run.rounds.last_mut().expect("a round");
     let (pairs, against) = (Pairs { same: 2, worse: 8, ..Pairs::default() }, round.incumbent);
     round.drift = vec![Drift { against, pairs, at_most: pairs.at_most(0.025) }];
-    (round.reverted_to, round.tip) = (Some(against), against);
     round.promoted.clear();
+    (round.incumbent, round.tip) = (round.tip, against);
     let story = Story::default().tell(&Event::RoundFinished { report: round }).join(" ");
     let summary = Summary::of(&run);
     assert!(summary.pass_rates.held_in.after.is_none(), "what promoted it was given up");
@@ -158,8 +158,8 @@ fn a_loss_against_an_ancestor_is_told_wherever_the_round_is_shown() {
         );
         assert!(shown.contains("went back to"), "{shown}");
     }
-    run.rounds.last_mut().expect("a round").reverted_to = None;
-    run.rounds.last_mut().expect("a round").drift[0].at_most = 0.2;
+    let round = run.rounds.last_mut().expect("a round");
+    (round.tip, round.drift[0].at_most) = (round.incumbent, 0.2);
     let table = run_table(&Summary::of(&run));
     assert!(table.contains("beside 1 ancestor no credible loss"), "{table}");
 }

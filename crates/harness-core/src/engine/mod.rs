@@ -285,7 +285,7 @@ impl<H: Harness> Engine<H> {
         promotion: Option<Promotion<H::Edit>>,
     ) -> Result<RoundReport> {
         let plain = promotion.as_ref().map(report::plain_promotion).transpose()?;
-        let record = Record::Round { report: report.clone(), promotion: plain };
+        let record = Record::Round { report: Box::new(report.clone()), promotion: plain };
         self.runner.journal.append(&record).await?;
         if let Some(promotion) = promotion {
             self.lineage.push(promotion)?;

@@ -37,9 +37,6 @@ pub struct RoundReport {
     /// The incumbent beside each of its ancestors, by the trials of all rounds so far; the seed harness first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
-    /// The ancestor that the round went back to, because the incumbent credibly lost against it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reverted_to: Option<Fingerprint>,
 }
 
 /// The incumbent's outcomes on both splits that may be looked at.
@@ -54,7 +51,12 @@ pub struct Assessed {
 impl RoundReport {
     /// Whether the round left the harness as it was.
     pub fn is_dry(&self) -> bool {
-        self.promoted.is_empty() && self.reverted_to.is_none()
+        self.tip == self.incumbent
+    }
+
+    /// The ancestor that the round went back to, because the incumbent credibly lost against it.
+    pub fn reverted_to(&self) -> Option<Fingerprint> {
+        (self.promoted.is_empty() && !self.is_dry()).then_some(self.tip)
     }
 
     /// The round's proposals as a later round's proposer may see them: without anything held-out.
@@ -160,7 +162,6 @@ pub(super) fn round<H: Harness>(
             .unwrap_or_default(),
         composition: judgement.composed.as_ref().map(|composed| composed.decision.clone()),
         drift: assessed.drift.clone(),
-        reverted_to: promotion.and_then(|promotion| promotion.base),
     })
 }
 

@@ -90,7 +90,7 @@ impl Earlier {
                     earlier
                         .promotions
                         .retain(|known: &Promotion<Value>| known.round < report.round);
-                    earlier.rounds.push(report);
+                    earlier.rounds.push(*report);
                     earlier.promotions.extend(promotion);
                 }
                 Record::Claimed { claim } => {

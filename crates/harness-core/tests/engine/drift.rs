@@ -54,7 +54,7 @@ fn a_credible_loss_is_reported_stops_promotion_and_is_undone() {
     let seed = lineage.seed().fingerprint().unwrap();
     let [harmed, undone, mended, after] = &report.rounds[..] else { panic!("four rounds") };
     assert_eq!((harmed.promoted.len(), harmed.drift.len()), (1, 0), "the seed has no ancestor");
-    assert_eq!(undone.reverted_to, Some(seed));
+    assert_eq!(undone.reverted_to(), Some(seed));
     assert!(undone.drift[0].is_loss() && undone.drift[0].pairs.worse == 8);
     assert!(undone.judged.is_empty() && undone.weaknesses.is_empty() && !undone.is_dry());
     assert_eq!(mended.promoted.len(), 1, "the run goes on from where it went back to");

@@ -114,8 +114,9 @@ pub(crate) fn round(number: u32, judged: Vec<Judged<Value>>) -> Record {
         judged,
         promoted: Vec::new(),
         composition: None,
+        drift: Vec::new(),
     };
-    Record::Round { report, promotion: None }
+    Record::Round { report: Box::new(report), promotion: None }
 }
 
 pub(crate) fn weakness(addressability: f64) -> Weakness {

@@ -114,7 +114,7 @@ impl RoundSummary {
             promoted: report.promoted.iter().map(ToString::to_string).collect(),
             composition: report.composition.as_ref().map(|decision| decision.reason.clone()),
             drift: report.drift.iter().map(DriftSummary::of).collect(),
-            reverted_to: report.reverted_to.as_ref().map(ToString::to_string),
+            reverted_to: report.reverted_to().as_ref().map(ToString::to_string),
         }
     }
 }
