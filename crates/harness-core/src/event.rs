@@ -1,6 +1,7 @@
 //! What happens while a run goes on, for whoever watches.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::engine::{Claim, RoundReport};
 use crate::id::{ModelId, TaskName};
@@ -55,6 +56,16 @@ pub enum Event<'a> {
         split: SplitName,
         /// What failed.
         reason: &'a str,
+    },
+    /// The model's server does not answer: calls are held, and trials wait without losing time, until it is back.
+    ModelDown {
+        /// What it said last.
+        reason: &'a str,
+    },
+    /// The model's server answers again.
+    ModelBack {
+        /// How long it was down.
+        lasted: Duration,
     },
     /// Weaknesses were found.
     Mined {

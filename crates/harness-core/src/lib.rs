@@ -19,6 +19,7 @@ mod meter;
 mod miner;
 pub mod minimal;
 mod origin;
+mod outage;
 mod paid;
 mod proposal;
 mod proposer;

@@ -20,6 +20,7 @@ use crate::journal::{Journal, Record};
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
 use crate::origin::Standstill;
+use crate::outage::Breaker;
 use crate::paid::PaidTrials;
 use crate::sandbox::{Isolation, Sandbox, Session};
 use crate::task::Task;
@@ -42,6 +43,7 @@ pub(crate) struct Runner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) breaker: Arc<Breaker>,
     pub(crate) executor: Option<Arc<dyn Executor>>,
     pub(crate) limits: TrialLimits,
     /// Trials at once.
@@ -280,7 +282,8 @@ impl Runner {
     ) -> Result<Attempt> {
         let mut limits = self.limits;
         limits.time = limits.time.min(task.agent_timeout.unwrap_or(limits.time));
-        let meter = Meter::new(Arc::clone(&self.model), Arc::clone(&self.budget));
+        let meter = Meter::new(Arc::clone(&self.model), Arc::clone(&self.budget))
+            .sheltered_by(&self.breaker);
         let seed = key.id()?.0.seed();
         let cx = RunContext::new(meter, session, limits, Arc::clone(&self.clock), seed);
         let log = cx.share_log();

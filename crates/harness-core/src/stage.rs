@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::budget::Budget;
 use crate::error::Result;
 use crate::id::{Fingerprint, ModelId};
 use crate::journal::{Consultation, Journal, MemoryJournal, Record};
@@ -29,7 +28,7 @@ pub(crate) type Recorded = Arc<HashMap<(u32, String, Fingerprint, u32), Completi
 impl StageContext {
     /// A context outside any run: unlimited, recorded nowhere. For tests and for stages used alone.
     pub fn alone(model: Arc<dyn LlmBackend>, seed: u64) -> Self {
-        let meter = Meter::new(model, Arc::new(Budget::default()));
+        let meter = Meter::new(model, Arc::default());
         Self::new(meter, Arc::new(MemoryJournal::default()), Recorded::default(), "alone", 0, seed)
     }
 

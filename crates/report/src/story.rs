@@ -33,7 +33,10 @@ impl Story {
     /// The lines that an event adds; often none.
     pub fn tell(&mut self, event: &Event<'_>) -> Vec<String> {
         let mut lines = match event {
-            Event::TrialFinished { .. } | Event::TrialVoid { .. } => Vec::new(),
+            Event::TrialFinished { .. }
+            | Event::TrialVoid { .. }
+            | Event::ModelDown { .. }
+            | Event::ModelBack { .. } => Vec::new(),
             Event::TrialsPlanned { purpose, .. } if plain(purpose) == self.batch.purpose => {
                 Vec::new()
             }
@@ -52,6 +55,13 @@ impl Story {
             Event::TrialFinished { trial, reused } => self.batch.finish(trial, *reused),
             Event::TrialVoid { task, split, reason } => {
                 vec![format!("  void, tried again: {task} ({split}): {}", plain(reason))]
+            }
+            Event::ModelDown { reason } => vec![format!(
+                "  waiting: the model's server does not answer ({}); nothing is lost, trials wait without losing time",
+                plain(reason)
+            )],
+            Event::ModelBack { lasted } => {
+                vec![format!("  the model's server answers again, after {:.0} s", lasted.as_secs_f64())]
             }
             Event::Mined { weaknesses } => mined(weaknesses),
             Event::Proposed { proposal, surface, mechanism } => {

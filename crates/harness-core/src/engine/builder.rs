@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ use crate::lineage::Lineage;
 use crate::llm::LlmBackend;
 use crate::meter::Meter;
 use crate::miner::Miner;
+use crate::outage::Breaker;
 use crate::paid::PaidTrials;
 use crate::proposer::Proposer;
 use crate::runner::{Order, Runner};
@@ -55,6 +57,9 @@ pub struct EngineConfig {
     /// How often a void trial is tried again. Not part of a run's identity.
     #[serde(skip)]
     pub void_retries: u32,
+    /// How long to wait for a model's server that is down before the run stops, to be resumed. Not part of a run's identity.
+    #[serde(skip)]
+    pub patience: Duration,
 }
 
 impl Default for EngineConfig {
@@ -69,6 +74,7 @@ impl Default for EngineConfig {
             limits: TrialLimits::default(),
             concurrency: 4,
             void_retries: 2,
+            patience: Duration::from_secs(3600),
         }
     }
 }
@@ -237,8 +243,10 @@ impl<H: Harness> EngineBuilder<H> {
         let miner = required(self.miner.take(), "miner")?;
         let proposer = required(self.proposer.take(), "proposer")?;
         let validator = required(self.validator.take(), "validator")?;
-        let improver = match self.improver.take() {
-            Some(other) => other,
+        // Another model's server may be up while this one is down.
+        let other = self.improver.take().map(|other| (other, self.breaker()));
+        let improver = match &other {
+            Some((other, _)) => Arc::clone(other),
             None => Arc::clone(self.model.as_ref().ok_or_else(|| missing("model"))?),
         };
         self.identity = std::mem::take(&mut self.identity)
@@ -257,8 +265,9 @@ impl<H: Harness> EngineBuilder<H> {
             past.push(report.clone(), recorded.iter().map(AsRef::as_ref));
         }
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
+        let improvers = other.map_or_else(|| Arc::clone(&runner.breaker), |(_, own)| own);
         Ok(Engine {
-            improver: Meter::new(improver, Arc::clone(&runner.budget)),
+            improver: Meter::new(improver, Arc::clone(&runner.budget)).sheltered_by(&improvers),
             runner: Arc::new(runner),
             miner,
             proposer,
@@ -275,14 +284,15 @@ impl<H: Harness> EngineBuilder<H> {
     }
 
     /// The parts that run trials, over the journal as it stands.
-    pub(super) async fn open(self, tasks: &[Arc<Task>]) -> Result<(Runner, Earlier)> {
-        let model = required(self.model, "model")?;
-        let sandbox = required(self.sandbox, "sandbox")?;
-        let verifier = required(self.verifier, "verifier")?;
+    pub(super) async fn open(mut self, tasks: &[Arc<Task>]) -> Result<(Runner, Earlier)> {
+        let model = required(self.model.take(), "model")?;
+        let sandbox = required(self.sandbox.take(), "sandbox")?;
+        let verifier = required(self.verifier.take(), "verifier")?;
         let verifiers =
             tasks.iter().map(|task| verifier.fingerprint(task)).collect::<Result<Vec<_>>>()?;
         let identity = self
             .identity
+            .clone()
             .with("harness", self.seed.fingerprint()?)
             .with("model", model.model())
             .with("verifier", Fingerprint::of(&verifiers)?)
@@ -292,6 +302,7 @@ impl<H: Harness> EngineBuilder<H> {
         let earlier = Earlier::read(self.journal.as_ref()).await?;
         earlier.check(&identity)?;
         self.journal.append(&Record::Opened { identity }).await?;
+        let breaker = self.breaker();
         let budget = Arc::new(Budget::new(self.caps));
         budget.carry(earlier.spent, earlier.started);
         let started = self.clock.now();
@@ -305,8 +316,9 @@ impl<H: Harness> EngineBuilder<H> {
             sandbox,
             verifier,
             journal: self.journal,
-            observer: self.observer,
             budget,
+            breaker,
+            observer: self.observer,
             clock: self.clock,
             executor: self.executor,
             limits: self.config.limits,
@@ -320,6 +332,11 @@ impl<H: Harness> EngineBuilder<H> {
             started,
         };
         Ok((runner, earlier))
+    }
+
+    fn breaker(&self) -> Arc<Breaker> {
+        let (clock, observer) = (Arc::clone(&self.clock), Arc::clone(&self.observer));
+        Arc::new(Breaker::new(clock, observer, self.config.patience))
     }
 
     /// An arena outside any run, as a validator gets it in `round`: for a validator used alone. Miner, proposer and validator

@@ -1,6 +1,7 @@
 //! An observer that remembers.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::engine::{Claim, RoundReport};
 use crate::event::{Event, Observer};
@@ -27,6 +28,10 @@ pub enum Noted {
     TrialFinished(Box<Trial>, bool),
     /// A trial of the task was void and is tried again; the reason.
     TrialVoid(TaskName, String),
+    /// The model's server does not answer; the reason.
+    ModelDown(String),
+    /// It answers again, after so long.
+    ModelBack(Duration),
     /// Weaknesses were found.
     Mined(Vec<Weakness>),
     /// A proposal was made.
@@ -69,6 +74,8 @@ impl Observer for RecordingObserver {
             Event::TrialVoid { task, reason, .. } => {
                 Noted::TrialVoid((*task).clone(), (*reason).to_owned())
             }
+            Event::ModelDown { reason } => Noted::ModelDown((*reason).to_owned()),
+            Event::ModelBack { lasted } => Noted::ModelBack(*lasted),
             Event::Mined { weaknesses } => Noted::Mined(weaknesses.to_vec()),
             Event::Proposed { proposal, .. } => Noted::Proposed((*proposal).to_owned()),
             Event::Judged { proposal, decision } => {

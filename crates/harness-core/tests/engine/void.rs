@@ -100,7 +100,7 @@ fn a_harness_that_breaks_makes_its_trial_void() {
     let count = Arc::clone(&calls);
     let model = ScriptedLlm::new(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        Err(Error::new(ErrorKind::ModelUnavailable, "the server is down"))
+        Err(Error::new(ErrorKind::Contract, "the harness does not know what to do"))
     });
     let mut setting = Setting { model, ..Setting::default() };
     setting.config.void_retries = 1;
