@@ -196,7 +196,9 @@ impl<'a> Stage<'a> {
             self.witness.object(format!("{dollars} dollars were charged: {:?}", self.caps));
         }
         let lasted = self.clock.now() - began;
-        if self.caps.time.is_some_and(|cap| lasted > cap) {
+        // A session's time begins and ends with a record of it.
+        let records = self.plan.sync * 2;
+        if self.caps.time.is_some_and(|cap| lasted > cap + records) {
             self.witness.object(format!("a session lasted {lasted:?}: {:?}", self.caps));
         }
     }
@@ -210,6 +212,7 @@ impl<'a> Stage<'a> {
                 self.caps.tokens = add(self.caps.tokens, more.tokens);
                 self.caps.trials = add(self.caps.trials, more.trials);
                 self.caps.usd = add(self.caps.usd, more.usd);
+                self.caps.time = add(self.caps.time, more.time);
                 Ok(())
             }
             ErrorKind::Journal | ErrorKind::Infrastructure => Ok(()),
