@@ -155,7 +155,7 @@ fn usage(request: &Request, chance: &mut Chance) -> Usage {
     let (prompt_tokens, completion_tokens) = (bytes as u64 / 4, 1 + chance.below(most.min(64)));
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     let cost = (prompt_tokens + completion_tokens) as f64 * DOLLARS_A_TOKEN;
-    Usage { prompt_tokens, completion_tokens, cached_tokens: 0, cost_usd: Some(cost) }
+    Usage { prompt_tokens, completion_tokens, cost_usd: Some(cost), ..Usage::default() }
 }
 
 /// What call number `call` of a trial asks.
