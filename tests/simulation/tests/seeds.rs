@@ -9,7 +9,7 @@ use simulation::{Plan, check, disturbed};
 fn seeds() -> u64 {
     match std::env::var("SIMULATION_SEEDS") {
         Ok(count) => count.parse().unwrap(),
-        Err(_) => 150,
+        Err(_) => 60,
     }
 }
 
