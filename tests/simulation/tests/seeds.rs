@@ -1,5 +1,7 @@
 //! Many seeds, each a whole run disturbed in its own way: see the crate's documentation.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only functions marked as tests")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
