@@ -67,8 +67,8 @@ pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
 pub use redact::{RedactedWriter, Redactor};
 pub use sandbox::{
-    Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, OutputLimit, Sandbox,
-    SandboxPath, Session, stamp_by_command,
+    Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, Listed, OutputLimit,
+    Sandbox, SandboxPath, Session, list_by_command, stamp_by_command,
 };
 pub use split::Benchmark;
 pub use stage::StageContext;

@@ -74,8 +74,47 @@ pub trait Session: fmt::Debug + Send + Sync {
     /// never invents one. [`stamp_by_command`] serves implementers who have nothing faster.
     async fn stamp(&self) -> Result<Fingerprint>;
 
+    /// What lies at and below `path`: regular files and directories, no links, nothing else. A path that is a file
+    /// lists itself.
+    ///
+    /// # Errors
+    /// Those of [`Session::read`]; [`ErrorKind::NotAFile`] also when the tree is too large to be listed whole.
+    async fn list(&self, path: &SandboxPath) -> Result<Vec<Listed>> {
+        list_by_command(self, path).await
+    }
+
+    /// Ends every process of the session, daemons and running commands included, and waits until they are gone.
+    /// The files stay, and commands can be run again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sandbox`] when it cannot be done; by default, because the sandbox does not know how.
+    async fn end_processes(&self) -> Result<()> {
+        let why = "this sandbox cannot end all processes of a session and keep its files";
+        Err(Error::new(ErrorKind::Sandbox, why))
+    }
+
+    /// A session beside this one, for a verifier: it sees the same files, processes and network, but `/tests` and `/logs`
+    /// are its own, empty at first and out of reach for the processes of this session, which can neither trace its
+    /// processes nor open what they hold. Closing it leaves this one alone.
+    ///
+    /// `None` where the sandbox has no such thing.
+    async fn view(&self) -> Result<Option<Box<dyn Session>>> {
+        Ok(None)
+    }
+
     /// Ends every process and removes everything.
     async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// A file or directory that [`Session::list`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where, named as the path that was asked for is.
+    pub path: SandboxPath,
+    /// Permission bits, without those that change the user.
+    pub mode: u32,
+    /// Its length; `None` for a directory.
+    pub bytes: Option<u64>,
 }
 
 /// What a sandbox isolates: recorded with each trial and shown to people.
@@ -414,6 +453,50 @@ pub async fn stamp_by_command(session: &dyn Session) -> Result<Fingerprint> {
         return Err(Error::new(ErrorKind::Sandbox, why));
     }
     Ok(Fingerprint::of_bytes(&output.stdout.bytes()))
+}
+
+/// [`Session::list`] by `find` inside the session: for implementers who have nothing better.
+///
+/// # Errors
+/// As [`Session::exec`] and [`Session::list`].
+pub async fn list_by_command<S: Session + ?Sized>(
+    session: &S,
+    path: &SandboxPath,
+) -> Result<Vec<Listed>> {
+    let script = "cd \"$(dirname \"$1\")\" && set -- \"$(basename \"$1\")\" && [ ! -L \"$1\" ] && [ -e \"$1\" ] && \
+                  find \"./$1\" -xdev \\( -type f -o -type d \\) -printf '%y %m %s %P\\0'";
+    let argv = ["/bin/sh", "-c", script, "sh", &session.locate(path)];
+    let output =
+        session.exec(&Command::program(argv).with_timeout(Duration::from_secs(60))).await?;
+    if !output.exit.is_success() {
+        return Err(Error::new(ErrorKind::NotFound, format!("'{path}' cannot be listed")));
+    }
+    if output.stdout.dropped > 0 {
+        return Err(Error::new(
+            ErrorKind::NotAFile,
+            format!("'{path}' holds too much to be listed"),
+        ));
+    }
+    let text = output.stdout.text();
+    let lines = text.split('\0').filter(|line| !line.is_empty());
+    lines.filter_map(|line| listed(line, path).transpose()).collect()
+}
+
+/// One line of `find`; the directory that was asked for is not in its own list.
+fn listed(line: &str, asked: &SandboxPath) -> Result<Option<Listed>> {
+    let broken = || Error::new(ErrorKind::Sandbox, format!("an odd line of find: {line:?}"));
+    let mut fields = line.splitn(4, ' ');
+    let mut next = || fields.next().ok_or_else(broken);
+    let (kind, mode, bytes, below) = (next()?, next()?, next()?, next()?);
+    let is_directory = kind == "d";
+    if is_directory && below.is_empty() {
+        return Ok(None);
+    }
+    let below = if below.is_empty() { "." } else { below };
+    let mode = u32::from_str_radix(mode, 8).map_err(|_| broken())? & 0o777;
+    let bytes: u64 = bytes.parse().map_err(|_| broken())?;
+    let path = SandboxPath::new(below)?.within(asked);
+    Ok(Some(Listed { path, mode, bytes: (!is_directory).then_some(bytes) }))
 }
 
 macro_rules! forward_sandbox {

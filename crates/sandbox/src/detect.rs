@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use harness_core::{Error, ErrorKind, Isolation, IsolationLevel, Result, Sandbox};
 
-use crate::backend::{LandlockSandbox, NamespaceSandbox, UnconfinedSandbox};
+use crate::backend::{Level, LocalSandbox};
 use crate::engine::Refusal;
+use crate::options::SandboxOptions;
 
 /// Which sandbox to build.
 #[non_exhaustive]
@@ -17,11 +18,15 @@ pub enum SandboxKind {
     /// [`Sandbox::isolation`] before trusting it with commands nobody has read.
     #[default]
     Auto,
-    /// [`NamespaceSandbox`], or an error.
+    /// Namespaces, with control groups where this machine allows them: [`SandboxKind::Full`] or [`SandboxKind::User`].
     Namespace,
-    /// [`LandlockSandbox`], or an error.
+    /// Namespaces and limits that the kernel enforces by control groups, or an error.
+    Full,
+    /// Namespaces and limits that are watched, or an error.
+    User,
+    /// A private directory behind Landlock and a system-call filter, or an error.
     Landlock,
-    /// [`UnconfinedSandbox`]: choosing it is the consent.
+    /// A private directory and nothing else: choosing it is the consent.
     Unconfined,
 }
 
@@ -32,11 +37,15 @@ impl std::str::FromStr for SandboxKind {
         match text {
             "auto" => Ok(Self::Auto),
             "namespace" => Ok(Self::Namespace),
+            "full" => Ok(Self::Full),
+            "user" => Ok(Self::User),
             "landlock" => Ok(Self::Landlock),
             "unconfined" => Ok(Self::Unconfined),
             _ => Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("'{text}' is no sandbox; there are auto, namespace, landlock, unconfined"),
+                format!(
+                    "'{text}' is no sandbox; there are auto, namespace, full, user, landlock, unconfined"
+                ),
             )),
         }
     }
@@ -45,7 +54,7 @@ impl std::str::FromStr for SandboxKind {
 /// Something this machine does not offer, and how to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
-    /// What cannot be had: `namespace` or `landlock`.
+    /// What cannot be had: `full`, `namespace` or `landlock`.
     pub feature: String,
     /// The step that was refused, and the kernel's reason.
     pub reason: String,
@@ -93,21 +102,19 @@ impl fmt::Display for Capabilities {
     }
 }
 
-/// Tries each confining sandbox by opening a session in it. Blocks for some milliseconds.
+/// Tries each level by opening a session at it. Blocks for some milliseconds.
 pub fn detect() -> Capabilities {
     let mut found = Capabilities { available: Vec::new(), missing: Vec::new() };
-    match NamespaceSandbox::try_new() {
-        Ok(sandbox) => found.available.push(sandbox.isolation().clone()),
-        Err(refusal) => found.missing.push(missing_namespaces(&refusal)),
-    }
-    match LandlockSandbox::try_new() {
-        Ok(sandbox) => found.available.push(sandbox.isolation().clone()),
-        Err(refusal) => found.missing.push(missing_landlock(&refusal)),
+    for level in [Level::Full, Level::User, Level::Landlock] {
+        match LocalSandbox::try_new(SandboxOptions::new(SandboxKind::Auto), level) {
+            Ok(sandbox) => found.available.push(sandbox.isolation().clone()),
+            Err(refusal) => found.missing.push(missing(level, &refusal)),
+        }
     }
     found
 }
 
-/// Builds a sandbox. Blocks for some milliseconds: a session is tried.
+/// Builds a sandbox with nothing shared and default limits. Blocks for some milliseconds: a session is tried.
 ///
 /// [`SandboxKind::Auto`] may give a lower level than namespaces: [`Sandbox::isolation`] says which, and its
 /// `residual` begins with why. It never gives [`IsolationLevel::None`].
@@ -115,34 +122,69 @@ pub fn detect() -> Capabilities {
 /// # Errors
 /// [`ErrorKind::Sandbox`] where this machine refuses, with the settings that forbid it and the remedies.
 pub fn build(kind: SandboxKind) -> Result<Arc<dyn Sandbox>> {
-    match kind {
-        SandboxKind::Namespace => Ok(Arc::new(NamespaceSandbox::new()?)),
-        SandboxKind::Landlock => Ok(Arc::new(LandlockSandbox::new()?)),
-        SandboxKind::Unconfined => Ok(Arc::new(UnconfinedSandbox::i_accept_no_isolation()?)),
-        SandboxKind::Auto => match NamespaceSandbox::try_new() {
-            Ok(sandbox) => Ok(Arc::new(sandbox)),
-            Err(refusal) => fall_back(&missing_namespaces(&refusal)),
+    SandboxOptions::new(kind).build()
+}
+
+/// The strongest level that `options.kind` allows and this machine offers.
+pub(crate) fn build_as(options: &SandboxOptions) -> Result<LocalSandbox> {
+    let levels: &[Level] = match options.kind {
+        SandboxKind::Auto => &[Level::Full, Level::User, Level::Landlock],
+        SandboxKind::Namespace => &[Level::Full, Level::User],
+        SandboxKind::Full => &[Level::Full],
+        SandboxKind::User => &[Level::User],
+        SandboxKind::Landlock => &[Level::Landlock],
+        SandboxKind::Unconfined => &[Level::Unconfined],
+    };
+    if options.root.is_some() && levels.last() > Some(&Level::User) {
+        return Err(Error::new(ErrorKind::InvalidInput, ROOT_WITHOUT_NAMESPACES));
+    }
+    let mut notes: Vec<String> = Vec::new();
+    for level in levels {
+        match LocalSandbox::try_new(options.clone(), *level) {
+            Ok(sandbox) => {
+                let noted = notes.into_iter().rev().fold(sandbox, LocalSandbox::with_note);
+                return Ok(noted);
+            }
+            Err(refusal) => notes.push(missing(*level, &refusal).to_string()),
+        }
+    }
+    let why = format!("this machine does not offer what was asked for: {}", notes.join(" "));
+    Err(Error::new(ErrorKind::Sandbox, why))
+}
+
+const ROOT_WITHOUT_NAMESPACES: &str = "a root file system needs namespaces: ask for the sandbox \
+                                       `namespace`, `full` or `user`";
+
+fn missing(level: Level, refusal: &Refusal) -> Missing {
+    match level {
+        Level::Full if is_about_control_groups(&refusal.doing) => missing_control_groups(refusal),
+        Level::Full | Level::User => missing_namespaces(refusal),
+        Level::Landlock => missing_landlock(refusal),
+        Level::Unconfined => Missing {
+            feature: "unconfined".to_owned(),
+            reason: refusal.to_string(),
+            setting: None,
+            remedy: "It needs nothing but a directory that can be written.".to_owned(),
         },
     }
 }
 
-fn fall_back(namespaces: &Missing) -> Result<Arc<dyn Sandbox>> {
-    match LandlockSandbox::try_new() {
-        Ok(sandbox) => Ok(Arc::new(sandbox.with_note(namespaces.to_string()))),
-        Err(refusal) => {
-            let landlock = missing_landlock(&refusal);
-            let why = format!("this machine offers no isolation: {namespaces} {landlock}");
-            Err(Error::new(ErrorKind::Sandbox, why))
-        }
+fn is_about_control_groups(doing: &str) -> bool {
+    ["control group", "controllers", "memory.", "pids.", "cpu."]
+        .iter()
+        .any(|word| doing.contains(word))
+}
+
+fn missing_control_groups(refusal: &Refusal) -> Missing {
+    Missing {
+        feature: "full".to_owned(),
+        reason: refusal.to_string(),
+        setting: None,
+        remedy: "It needs control groups that this user may make: run the engine as root, or (version 2) have \
+                 them delegated, for one by `systemd-run --user --scope -p Delegate=yes COMMAND`; a container \
+                 needs /sys/fs/cgroup writable."
+            .to_owned(),
     }
-}
-
-pub(crate) fn explain_namespaces(refusal: &Refusal) -> Error {
-    Error::new(ErrorKind::Sandbox, missing_namespaces(refusal).to_string())
-}
-
-pub(crate) fn explain_landlock(refusal: &Refusal) -> Error {
-    Error::new(ErrorKind::Sandbox, missing_landlock(refusal).to_string())
 }
 
 fn missing_namespaces(refusal: &Refusal) -> Missing {

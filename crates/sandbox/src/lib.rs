@@ -14,6 +14,10 @@ mod engine;
 #[cfg(target_os = "linux")]
 mod executor;
 #[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod root;
+#[cfg(target_os = "linux")]
 mod supervisor;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -21,8 +25,14 @@ mod sys;
 mod wire;
 
 #[cfg(target_os = "linux")]
-pub use backend::{LandlockSandbox, NamespaceSandbox, UnconfinedSandbox};
+pub use backend::LocalSandbox;
 #[cfg(target_os = "linux")]
 pub use detect::{Capabilities, Missing, SandboxKind, build, detect};
 #[cfg(target_os = "linux")]
+pub use engine::LocalSession;
+#[cfg(target_os = "linux")]
 pub use executor::TokioExecutor;
+#[cfg(target_os = "linux")]
+pub use options::SandboxOptions;
+#[cfg(target_os = "linux")]
+pub use root::RootFileSystem;

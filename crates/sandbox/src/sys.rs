@@ -115,13 +115,21 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     }
 }
 
-/// Adds `attributes` (`MOUNT_ATTR_*`) to a mount, and to those below it when `recursive`.
+/// Adds `attributes` (`MOUNT_ATTR_*`) to a mount, and to those below it when `recursive`; `owners` is a user
+/// namespace whose id map translates the owners of its files.
 pub(crate) fn add_mount_attributes(
     mount: BorrowedFd<'_>,
     attributes: u64,
     recursive: bool,
+    owners: Option<BorrowedFd<'_>>,
 ) -> io::Result<()> {
-    let attr = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let translating = if owners.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 };
+    let attr = libc::mount_attr {
+        attr_set: attributes | translating,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: owners.map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs())),
+    };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string, `attr` lives through the call and its true size is given.
     check(unsafe {
@@ -134,6 +142,18 @@ pub(crate) fn add_mount_attributes(
             size_of::<libc::mount_attr>(),
         )
     })
+}
+
+/// Moves the calling, single-threaded process into new namespaces (`CLONE_NEW*`).
+pub(crate) fn unshare(namespaces: i32) -> io::Result<()> {
+    // SAFETY: the flags given here name namespaces only; nothing of the process's memory changes.
+    check(libc::c_long::from(unsafe { libc::unshare(namespaces) }))
+}
+
+/// Moves the calling, single-threaded process into the namespace that `fd` refers to.
+pub(crate) fn enter_namespace(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: a plain system call on a descriptor that is borrowed for its length.
+    check(libc::c_long::from(unsafe { libc::setns(fd.as_raw_fd(), 0) }))
 }
 
 /// Switches the loopback interface of the current network namespace on.

@@ -25,24 +25,65 @@ pub(crate) enum Confinement {
     Unconfined,
 }
 
+/// Engine to spawner, once: what all sessions have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub(crate) confinement: Confinement,
+    /// Whether control groups bound every session.
+    pub(crate) control_groups: bool,
+    /// Where directories of the supervisor's are made.
+    pub(crate) state: String,
+    /// Whether sessions have a root file system with users of its own.
+    pub(crate) many_ids: bool,
+}
+
 /// Engine to spawner, with the session's socket: open a session.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) confinement: Confinement,
     /// The working directory, absolute.
     pub(crate) workdir: String,
     /// Bytes of storage (namespace) or of the largest file (Landlock).
     pub(crate) disk_bytes: u64,
+    /// Files and directories (namespace).
+    pub(crate) inodes: u64,
     /// Processes and threads at once.
     pub(crate) processes: u64,
     /// Bytes of memory of all processes together.
-    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) memory_bytes: u64,
+    /// Processors, fractions allowed; `None` leaves them to the scheduler.
+    pub(crate) cpus: Option<f64>,
     /// Whether the host's network is shared.
     pub(crate) network: bool,
-    /// Where private directories are made.
-    pub(crate) state: String,
     /// Further host directories to show read-only at the same path.
     pub(crate) show: Vec<String>,
+    /// A host directory that is bound, writable, at the working directory.
+    pub(crate) workspace: Option<String>,
+    /// An unpacked root file system, in place of the host's system directories.
+    pub(crate) root: Option<String>,
+    /// The session looks into another one, whose namespaces travel along.
+    pub(crate) view: bool,
+}
+
+#[cfg(test)]
+impl Plan {
+    /// A plan with nothing special in it.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            confinement: Confinement::Namespace,
+            workdir: "/app".to_owned(),
+            disk_bytes: 1 << 20,
+            inodes: 1024,
+            processes: 64,
+            memory_bytes: 1 << 30,
+            cpus: None,
+            network: false,
+            show: Vec::new(),
+            workspace: None,
+            root: None,
+            view: false,
+        }
+    }
 }
 
 /// Engine to session.
@@ -58,7 +99,17 @@ pub(crate) enum Request {
     Write { path: String, mode: u32 },
     /// Digest the working directory.
     Stamp { path: String },
+    /// List what lies below a path.
+    List { path: String },
+    /// End every process but the session's first; files stay.
+    EndProcesses,
+    /// Send descriptors of the session's namespaces, in the order of [`NAMESPACES`].
+    Namespaces,
 }
+
+/// The namespaces of a session, by their names in `/proc`, in the order in which they are entered: the user
+/// namespace first, which gives the right to enter the others.
+pub(crate) const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "ipc", "uts", "pid"];
 
 /// A command with everything resolved by the engine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,10 +147,25 @@ pub(crate) enum Reply {
     Written,
     /// The digest, in hexadecimal.
     Stamp { digest: String },
+    /// What lies below a path.
+    Listed { entries: Vec<ListedEntry> },
+    /// No process is left but the session's first.
+    ProcessesEnded,
+    /// The namespaces travel along.
+    Namespaces,
     /// A path does not lead to what was asked for.
     BadPath { missing: bool, message: String },
     /// The session's own machinery failed.
     Broken { message: String },
+}
+
+/// A file or directory of a session's, its path relative to what was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ListedEntry {
+    pub(crate) path: String,
+    pub(crate) mode: u32,
+    /// `None` for a directory.
+    pub(crate) bytes: Option<u64>,
 }
 
 /// How a command ended, by the kernel's word.
@@ -113,7 +179,7 @@ pub(crate) enum Status {
 
 /// A longer message travels in a memory file, for which the packet has room in any case.
 const INLINE: usize = 16 * 1024;
-const FDS: usize = 4;
+const FDS: usize = 8;
 
 /// Sends one message with descriptors. Never raises SIGPIPE.
 pub(crate) fn send<T: Serialize>(

@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use futures_timer::Delay;
 use harness_core::{
     Captured, Command, Environment, Error, ErrorKind, ExecOutput, Exit, File, Fingerprint,
-    Isolation, IsolationLevel, OutputLimit, Result, Sandbox, SandboxPath, Session,
-    stamp_by_command,
+    Isolation, IsolationLevel, Listed, OutputLimit, Result, Sandbox, SandboxPath, Session,
+    list_by_command, stamp_by_command,
 };
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -457,6 +457,26 @@ impl Session for ProcessSession {
                 Ok(stamp)
             }
         }
+    }
+
+    async fn list(&self, path: &SandboxPath) -> Result<Vec<Listed>> {
+        let mut found = list_by_command(self, path).await?;
+        match self.lie {
+            "list_finds_what_was_written" => found.truncate(1),
+            "list_follows_no_link" => {
+                let linked = SandboxPath::new("link/file")?.within(path);
+                found.push(Listed { path: linked, mode: 0o644, bytes: Some(2) });
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    async fn end_processes(&self) -> Result<()> {
+        if self.lie != "end_processes_kills_daemons" {
+            kill_tagged(&self.base.to_string_lossy());
+        }
+        Ok(())
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ mod link;
 mod session;
 mod spawner;
 
-pub(crate) use session::LocalSession;
+pub use session::LocalSession;
 pub(crate) use spawner::{Refusal, Spawner};
 
 use std::io;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use harness_core::{
-    Captured, Command, Environment, Error, ErrorKind, ExecOutput, Exit, File, Fingerprint, Result,
-    SandboxPath, Session,
+    Captured, Command, Environment, Error, ErrorKind, ExecOutput, Exit, File, Fingerprint, Listed,
+    Result, SandboxPath, Session,
 };
 use tokio::net::unix::pipe;
 
@@ -20,20 +20,23 @@ use crate::wire::{self, Confinement, Exec, Plan, Reply, Request, Status};
 
 /// The largest file that is read or written whole, in bytes.
 const FILE_LIMIT: u64 = 256 * 1024 * 1024;
+/// How often a closed session's private directory is looked for.
+const REMOVAL_LOOK: Duration = Duration::from_millis(2);
 /// How long a session may take to end a command after it was told to, before it counts as broken.
 const KILL_PATIENCE: Duration = Duration::from_secs(15);
 
-/// A session of a [`Spawner`]'s.
+/// A session of a [`LocalSandbox`](crate::LocalSandbox).
 #[derive(Debug)]
-pub(crate) struct LocalSession {
+pub struct LocalSession {
     link: Arc<Link>,
     /// The host's path of the private directory; empty where the session has a root of its own.
     root: String,
+    plan: Plan,
     workdir: SandboxPath,
     env: BTreeMap<String, String>,
-    confinement: Confinement,
+    setup_timeout: Duration,
     /// The supervisor lives for as long as one of its sessions does.
-    _spawner: Arc<Spawner>,
+    spawner: Arc<Spawner>,
 }
 
 impl LocalSession {
@@ -43,13 +46,24 @@ impl LocalSession {
         plan: &Plan,
         environment: &Environment,
     ) -> Result<Self> {
+        let patience = environment.limits.setup_timeout;
+        let mut session = Self::begin(spawner, plan, &[], patience).await?;
+        session.env.extend(environment.env.clone());
+        Ok(session)
+    }
+
+    async fn begin(
+        spawner: &Arc<Spawner>,
+        plan: &Plan,
+        given: &[OwnedFd],
+        patience: Duration,
+    ) -> Result<Self> {
         let opening = async {
-            let link = Link::new(spawner.request(plan).await?)?;
+            let link = Link::new(spawner.request(plan, given).await?)?;
             // Dropped half-way, the socket closes, and what was started ends.
             let root = link.opened().await?;
             Ok((Arc::new(link), root))
         };
-        let patience = environment.limits.setup_timeout;
         let (link, root) = tokio::time::timeout(patience, opening).await.map_err(|_| {
             Error::new(ErrorKind::Sandbox, format!("opening a session took over {patience:?}"))
         })??;
@@ -57,14 +71,20 @@ impl LocalSession {
         let mut session = Self {
             link,
             root,
+            plan: plan.clone(),
             workdir: SandboxPath::new(&plan.workdir)?,
             env: BTreeMap::new(),
-            confinement: plan.confinement,
-            _spawner: Arc::clone(spawner),
+            setup_timeout: patience,
+            spawner: Arc::clone(spawner),
         };
         session.env = session.base_env();
-        session.env.extend(environment.env.clone());
         Ok(session)
+    }
+
+    /// Whether the kernel ends all the rest with the session's first process. Elsewhere that process is the one
+    /// that knows what to end.
+    fn ends_at_once(&self) -> bool {
+        self.plan.confinement == Confinement::Namespace && !self.plan.view
     }
 
     /// The whole environment of a command, before the task's and its own variables.
@@ -226,9 +246,46 @@ impl Session for LocalSession {
         }
     }
 
+    async fn list(&self, path: &SandboxPath) -> Result<Vec<Listed>> {
+        let request = Request::List { path: self.absolute(path) };
+        let entries = match self.link.call(request, &[]).await? {
+            (Reply::Listed { entries }, _) => entries,
+            answer => return Err(refused(answer)),
+        };
+        let listed = entries.into_iter().map(|entry| {
+            let below = if entry.path.is_empty() { "." } else { &entry.path };
+            Ok(Listed {
+                path: SandboxPath::new(below)?.within(path),
+                mode: entry.mode,
+                bytes: entry.bytes,
+            })
+        });
+        listed.collect()
+    }
+
+    async fn end_processes(&self) -> Result<()> {
+        match self.link.call(Request::EndProcesses, &[]).await? {
+            (Reply::ProcessesEnded, _) => Ok(()),
+            answer => Err(refused(answer)),
+        }
+    }
+
+    async fn view(&self) -> Result<Option<Box<dyn Session>>> {
+        if !self.ends_at_once() {
+            return Ok(None);
+        }
+        let given = match self.link.call(Request::Namespaces, &[]).await? {
+            (Reply::Namespaces, fds) => fds,
+            answer => return Err(refused(answer)),
+        };
+        let plan = Plan { view: true, show: Vec::new(), workspace: None, ..self.plan.clone() };
+        let view = Self::begin(&self.spawner, &plan, &given, self.setup_timeout).await?;
+        Ok(Some(Box::new(view)))
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         let process = self.link.take_process().map(|process| {
-            if self.confinement == Confinement::Namespace {
+            if self.ends_at_once() {
                 let _ = rustix::process::pidfd_send_signal(&process, rustix::process::Signal::KILL);
             }
             // No pipe, in truth: only its readiness is used.
@@ -238,6 +295,10 @@ impl Session for LocalSession {
         let waiting = async {
             if let Some(process) = process {
                 process?.readable().await?;
+            }
+            // Removed by the supervisor, which tells nobody.
+            while !self.root.is_empty() && std::path::Path::new(&self.root).exists() {
+                tokio::time::sleep(REMOVAL_LOOK).await;
             }
             Ok(())
         };
@@ -250,11 +311,9 @@ impl Session for LocalSession {
 
 impl Drop for LocalSession {
     fn drop(&mut self) {
-        match self.confinement {
-            // The kernel ends all the rest with the session's first process.
-            Confinement::Namespace => self.link.kill_session(),
-            // That process is the one that knows what to end.
-            Confinement::Landlock | Confinement::Unconfined => self.link.hang_up(),
+        match self.ends_at_once() {
+            true => self.link.kill_session(),
+            false => self.link.hang_up(),
         }
     }
 }

@@ -14,12 +14,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::broken;
 use crate::sys;
-use crate::wire::{self, MARKER, Numbered, Plan, Reply};
+use crate::wire::{self, MARKER, Numbered, Plan, Reply, Setup};
 
 /// A supervisor process of this engine's. It ends, with every session, when this is dropped or the
 /// engine dies in whatever way.
 #[derive(Debug)]
 pub(crate) struct Spawner {
+    setup: Setup,
     running: Mutex<Running>,
 }
 
@@ -41,15 +42,16 @@ impl Spawner {
     ///
     /// # Errors
     /// [`ErrorKind::Sandbox`] when the program cannot be executed again.
-    pub(crate) fn start() -> Result<Self> {
-        Ok(Self { running: Mutex::new(Running::start()?) })
+    pub(crate) fn start(setup: Setup) -> Result<Self> {
+        Ok(Self { running: Mutex::new(Running::start(&setup)?), setup })
     }
 
     /// Asks for a session; returns the engine's end of its socket, on which all else will be told.
-    pub(crate) async fn request(&self, plan: &Plan) -> Result<OwnedFd> {
+    /// `given` goes along.
+    pub(crate) async fn request(&self, plan: &Plan, given: &[OwnedFd]) -> Result<OwnedFd> {
         let (ours, theirs) = pair().map_err(|error| broken("opening a session", error))?;
         loop {
-            match self.try_request(plan, &theirs)? {
+            match self.try_request(plan, &theirs, given)? {
                 true => return Ok(ours),
                 // Many sessions are being asked for at once, and the socket is full.
                 false => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -58,15 +60,16 @@ impl Spawner {
     }
 
     /// One attempt, without waiting; `false` when the socket is full. A dead supervisor is replaced.
-    fn try_request(&self, plan: &Plan, theirs: &OwnedFd) -> Result<bool> {
+    fn try_request(&self, plan: &Plan, theirs: &OwnedFd, given: &[OwnedFd]) -> Result<bool> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let fds: Vec<_> = [theirs].into_iter().chain(given).map(OwnedFd::as_fd).collect();
         for attempt in 0.. {
-            let sent = wire::send(running.control.as_fd(), plan, &[theirs.as_fd()], false);
+            let sent = wire::send(running.control.as_fd(), plan, &fds, false);
             match sent {
                 Ok(()) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if attempt > 0 => return Err(broken("asking the supervisor", error)),
-                Err(_) => *running = Running::start()?,
+                Err(_) => *running = Running::start(&self.setup)?,
             }
         }
         Ok(false)
@@ -79,7 +82,7 @@ impl Spawner {
         let (ours, theirs) = pair().map_err(refuse)?;
         sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(patience))
             .map_err(|errno| refuse(errno.into()))?;
-        self.try_request(plan, &theirs).map_err(|error| refuse(io::Error::other(error)))?;
+        self.try_request(plan, &theirs, &[]).map_err(|error| refuse(io::Error::other(error)))?;
         drop(theirs);
         loop {
             let received = wire::receive::<Numbered<Reply>>(ours.as_fd()).map_err(refuse)?;
@@ -98,7 +101,7 @@ impl Spawner {
 }
 
 impl Running {
-    fn start() -> Result<Self> {
+    fn start(setup: &Setup) -> Result<Self> {
         is_in_executable()?;
         let start = || {
             let (control, theirs) = pair()?;
@@ -110,7 +113,9 @@ impl Running {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()?;
-            Ok(Self { control, process: Some(process) })
+            let running = Self { control, process: Some(process) };
+            wire::send(running.control.as_fd(), setup, &[], true)?;
+            Ok(running)
         };
         start().map_err(|error| broken("starting the sandbox's supervisor", error))
     }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use rustix::process::{getpid, set_child_subreaper, setsid};
+use seccompiler::{BpfProgram, apply_filter, sock_filter};
 
 use super::confine;
 use super::place::Place;
@@ -16,6 +17,15 @@ use crate::wire::{Exec, Reply};
 const NOT_FOUND: i32 = 127;
 const NOT_STARTED: i32 = 126;
 
+/// What commands are bounded by beside what the session's own process is.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    /// The largest file, where no file system bounds it.
+    pub(super) file_bytes: Option<u64>,
+    /// A further system-call filter.
+    pub(super) filter: Option<BpfProgram>,
+}
+
 /// Starts `exec` with `fds` as stdout, stderr and perhaps stdin; returns its pid.
 ///
 /// # Errors
@@ -24,7 +34,7 @@ pub(super) fn start(
     place: &Place,
     exec: &Exec,
     fds: Vec<OwnedFd>,
-    file_bytes: Option<u64>,
+    bounds: &Bounds,
 ) -> Result<i32, Reply> {
     let Some((program, arguments)) = exec.argv.split_first() else {
         return Err(not_started("", &io::Error::from(ErrorKind::InvalidInput)));
@@ -46,7 +56,8 @@ pub(super) fn start(
     command.args(arguments).env_clear().current_dir(cwd);
     command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(File::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
-    sys::before_exec(&mut command, move || prepare(file_bytes));
+    let (file_bytes, filter) = (bounds.file_bytes, bounds.filter.clone());
+    sys::before_exec(&mut command, move || prepare(file_bytes, filter.as_deref()));
     match command.spawn() {
         Ok(child) => Ok(child.id().cast_signed()),
         Err(error) => Err(not_started(program, &error)),
@@ -55,10 +66,13 @@ pub(super) fn start(
 
 /// A terminal-less session of its own, and the reaper of its orphans: a process that forks twice stays in
 /// the command's tree for as long as the command runs, so that the tree can be killed exactly.
-fn prepare(file_bytes: Option<u64>) -> io::Result<()> {
+fn prepare(file_bytes: Option<u64>, filter: Option<&[sock_filter]>) -> io::Result<()> {
     setsid()?;
     set_child_subreaper(Some(getpid()))?;
-    file_bytes.map_or(Ok(()), confine::limit_file_size)
+    if let Some(bytes) = file_bytes {
+        confine::limit_file_size(bytes)?;
+    }
+    filter.map_or(Ok(()), |filter| apply_filter(filter).map_err(io::Error::other))
 }
 
 fn not_started(program: &str, error: &io::Error) -> Reply {

@@ -5,7 +5,7 @@ use std::io;
 use crate::wire::Reply;
 
 /// A step that failed, and the kernel's reason.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     doing: String,
     errno: i32,

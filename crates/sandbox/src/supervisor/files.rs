@@ -11,14 +11,14 @@ use super::place::Place;
 use crate::wire::Reply;
 
 /// Opens a regular file for the engine to read: no directory, FIFO, device or kernel file.
-pub(super) fn read(place: &Place, path: &str) -> (Reply, Option<OwnedFd>) {
+pub(super) fn read(place: &Place, path: &str) -> (Reply, Vec<OwnedFd>) {
     let opened = place.open_path(path, OFlags::RDONLY, Mode::empty()).and_then(|fd| {
         let bytes = regular(&fd)?;
         Ok((fd, bytes))
     });
     match opened {
-        Ok((fd, bytes)) => (Reply::File { bytes }, Some(fd)),
-        Err(errno) => (bad_path(path, errno), None),
+        Ok((fd, bytes)) => (Reply::File { bytes }, vec![fd]),
+        Err(errno) => (bad_path(path, errno), Vec::new()),
     }
 }
 
@@ -75,7 +75,7 @@ fn regular(fd: &OwnedFd) -> rustix::io::Result<u64> {
     }
 }
 
-fn bad_path(path: &str, errno: Errno) -> Reply {
+pub(super) fn bad_path(path: &str, errno: Errno) -> Reply {
     let why = match errno {
         Errno::NOENT => "does not exist",
         Errno::ISDIR => "is a directory",

@@ -3,37 +3,56 @@
 use std::fs;
 
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::failure::{Doing as _, Failure};
+use super::lease::random;
 
-/// Host user ids for sessions of an engine that runs as root: 2^30 of them, far above those of any
-/// account or of the usual subordinate ranges.
+/// Host user ids for sessions of an engine that runs as root: some 2^30 of them, far above those of any
+/// account or of the usual subordinate ranges, in blocks for one session each.
 const FIRST: u32 = 0x4000_0000;
-const COUNT: u32 = 0x3000_0000;
+const BLOCKS: u32 = 0x3000;
+/// As many ids as a root file system knows.
+pub(super) const BLOCK: u32 = 0x1_0000;
 
 /// The ids of a session on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// Those of the engine: an ordinary user has no others to give.
-    Inherited { uid: u32, gid: u32 },
-    /// An id that nobody else has, as uid and as gid.
-    Assigned(u32),
+    /// Those of the engine, an ordinary user, and the subordinate ones that the administrator gave it.
+    Inherited { uid: u32, gid: u32, subordinate: Option<Subordinate> },
+    /// Ids that nobody else has: `first` and, when `whole`, the block that begins there.
+    Assigned { first: u32, whole: bool },
+    /// A user other than root whose directory is shared with the session.
+    Owner { uid: u32, gid: u32 },
+}
+
+/// Ranges of ids that `newuidmap` and `newgidmap` have mapped for this supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subordinate {
+    pub(super) uids: (u32, u32),
+    pub(super) gids: (u32, u32),
 }
 
 impl Identity {
-    /// The identity of a new session.
-    pub(super) fn choose() -> Result<Self, Failure> {
+    /// The identity of a new session, unlike those of `taken`.
+    pub(super) fn choose<'a>(
+        taken: &(impl Iterator<Item = &'a Self> + Clone),
+        subordinate: Option<Subordinate>,
+    ) -> Result<Self, Failure> {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         if uid != 0 {
-            return Ok(Self::Inherited { uid, gid });
+            return Ok(Self::Inherited { uid, gid, subordinate });
         }
         let map = fs::read_to_string("/proc/self/uid_map").doing("reading the user id map")?;
         match assignable(&map) {
-            Some((first, count)) => Ok(Self::Assigned(first + random()? % count)),
+            Some(range) => loop {
+                let chosen = range.draw()?;
+                if !taken.clone().any(|other| *other == chosen) {
+                    return Ok(chosen);
+                }
+            },
             // A root that is root only in its own user namespace, and has no other id there.
-            None if is_pretended(&map) => Ok(Self::Inherited { uid, gid }),
+            None if is_pretended(&map) => Ok(Self::Inherited { uid, gid, subordinate: None }),
             None => Err(Failure::new(
                 "finding a host user that is not root (run the engine as an ordinary user)",
                 Errno::PERM,
@@ -41,37 +60,77 @@ impl Identity {
         }
     }
 
-    pub(super) fn uid(self) -> u32 {
+    pub(super) fn uid(&self) -> u32 {
         match self {
-            Self::Inherited { uid, .. } => uid,
-            Self::Assigned(id) => id,
+            Self::Inherited { uid, .. } | Self::Owner { uid, .. } => *uid,
+            Self::Assigned { first, .. } => *first,
         }
     }
 
-    pub(super) fn gid(self) -> u32 {
+    pub(super) fn gid(&self) -> u32 {
         match self {
-            Self::Inherited { gid, .. } => gid,
-            Self::Assigned(id) => id,
+            Self::Inherited { gid, .. } | Self::Owner { gid, .. } => *gid,
+            Self::Assigned { first, .. } => *first,
         }
+    }
+
+    /// The maps of a session whose only user is `inside`: uids, gids.
+    pub(super) fn single(&self, inside: u32) -> (String, String) {
+        (format!("{inside} {} 1", self.uid()), format!("{inside} {} 1", self.gid()))
+    }
+
+    /// The maps of a session with users of its own, beginning with root.
+    pub(super) fn many(&self) -> Result<(String, String), Failure> {
+        match self {
+            Self::Assigned { first, whole: true } => {
+                let map = format!("0 {first} {BLOCK}");
+                Ok((map.clone(), map))
+            }
+            Self::Inherited { uid, gid, subordinate: Some(Subordinate { uids, gids }) } => {
+                let map =
+                    |own: &u32, (first, count): (u32, u32)| format!("0 {own} 1\n1 {first} {count}");
+                Ok((map(uid, *uids), map(gid, *gids)))
+            }
+            _ => Err(Failure::new(
+                "finding subordinate ids for a root file system (give this user a range in /etc/subuid and \
+                 /etc/subgid and install newuidmap, package `uidmap`)",
+                Errno::PERM,
+            )),
+        }
+    }
+
+    /// Whether processes elsewhere never count against this user's limit.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Assigned { .. })
     }
 }
 
-fn random() -> Result<u32, Failure> {
-    let mut bytes = [0_u8; 4];
-    getrandom(&mut bytes, GetRandomFlags::empty()).doing("drawing a random number")?;
-    Ok(u32::from_ne_bytes(bytes))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Assignable {
+    first: u32,
+    count: u32,
+    step: u32,
 }
 
-/// The range of ids, valid in this user namespace, that sessions may get: `(first, count)`.
-fn assignable(map: &str) -> Option<(u32, u32)> {
+impl Assignable {
+    fn draw(self) -> Result<Identity, Failure> {
+        let random = random().doing("drawing a random number")?;
+        let index = (random % u64::from(self.count)) as u32;
+        let first = self.first + index * self.step;
+        Ok(Identity::Assigned { first, whole: self.step == BLOCK })
+    }
+}
+
+/// The ids, valid in this user namespace, that sessions may get.
+fn assignable(map: &str) -> Option<Assignable> {
     let (first, count) = extents(map).map(|(inside, _, count)| (inside, count)).max()?;
     let end = u64::from(first) + u64::from(count);
-    if end >= u64::from(FIRST) + u64::from(COUNT) {
-        return Some((FIRST, COUNT));
+    if end >= u64::from(FIRST) + u64::from(BLOCKS) * u64::from(BLOCK) {
+        return Some(Assignable { first: FIRST, count: BLOCKS, step: BLOCK });
     }
-    // A container's map, typically 65 536 long: its upper end, below `nobody`.
+    // A container's map, typically 65 536 long: its upper end, below `nobody`, one id a session.
     let spare = count.saturating_sub(60_000).min(4_000);
-    (spare > 0).then_some((first + 60_000, spare))
+    (spare > 0).then_some(Assignable { first: first + 60_000, count: spare, step: 1 })
 }
 
 /// Whether uid 0 here is another user outside.
@@ -91,13 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_initial_namespace_has_a_range_of_its_own() {
-        assert_eq!(assignable("         0          0 4294967295\n"), Some((FIRST, COUNT)));
+    fn the_initial_namespace_has_blocks_of_its_own() {
+        let range = Assignable { first: FIRST, count: BLOCKS, step: BLOCK };
+        assert_eq!(assignable("         0          0 4294967295\n"), Some(range));
     }
 
     #[test]
     fn a_container_gives_its_upper_end() {
-        assert_eq!(assignable("0 100000 65536\n"), Some((60_000, 4_000)));
+        let range = Assignable { first: 60_000, count: 4_000, step: 1 };
+        assert_eq!(assignable("0 100000 65536\n"), Some(range));
     }
 
     #[test]
@@ -105,5 +166,16 @@ mod tests {
         assert_eq!(assignable("0 1000 1\n"), None);
         assert!(is_pretended("0 1000 1\n"));
         assert!(!is_pretended("0 0 1\n"));
+    }
+
+    #[test]
+    fn a_root_file_system_needs_many_ids() {
+        let one = Identity::Assigned { first: 7, whole: false };
+        assert!(one.many().is_err());
+        let subordinate = Some(Subordinate { uids: (100_000, 65_535), gids: (200_000, 65_535) });
+        let many = Identity::Inherited { uid: 1000, gid: 1001, subordinate }.many();
+        let expected =
+            ("0 1000 1\n1 100000 65535".to_owned(), "0 1001 1\n1 200000 65535".to_owned());
+        assert_eq!(many.ok(), Some(expected));
     }
 }

@@ -15,9 +15,11 @@ use rustix::process::{
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
 use super::identity::Identity;
+use super::memory::Memory;
 use super::place::Place;
 use super::template::{DEVICES, READABLE_ETC, SYSTEM};
 use super::{confine, private, serve};
@@ -31,43 +33,46 @@ pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
     directory: &Path,
-    identity: Identity,
+    identity: &Identity,
     filter: &Filter,
+    memory: Memory,
 ) -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
     confine::empty_bounding_set();
-    if let Identity::Assigned(id) = identity {
-        become_user(id)?;
+    if !matches!(identity, Identity::Inherited { .. }) {
+        become_user(identity)?;
     }
     // Also for a root that is one only in its own user namespace.
     confine::drop_capabilities()?;
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
-    confine::limit(plan, matches!(identity, Identity::Assigned(_)))?;
+    confine::limit(plan, identity.is_exclusive())?;
     let place = Place::open(directory, false, plan)?;
-    restrict(directory, &plan.show)?;
-    filter.apply(Confinement::Landlock, plan.network)?;
-    let outcome = serve::run(socket, place, plan, Some(plan.disk_bytes));
+    restrict(directory, plan)?;
+    filter.apply(Confinement::Landlock, plan.network, false)?;
+    let beside = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
+    let bounds = Bounds { file_bytes: Some(plan.disk_bytes), filter: beside };
+    let outcome = serve::run(socket, place, memory, bounds);
     private::end_processes();
     outcome
 }
 
-fn become_user(id: u32) -> Result<(), Failure> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+fn become_user(identity: &Identity) -> Result<(), Failure> {
+    let (uid, gid) = (Uid::from_raw(identity.uid()), Gid::from_raw(identity.gid()));
     set_thread_groups(&[]).doing("dropping the groups")?;
     set_thread_res_gid(gid, gid, gid).doing("setting the group")?;
     set_thread_res_uid(uid, uid, uid).doing("setting the user")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")
 }
 
-fn restrict(directory: &Path, show: &[String]) -> Result<(), Failure> {
-    let status = ruleset(directory, show).map_err(|error| failure(&error))?;
+fn restrict(directory: &Path, plan: &Plan) -> Result<(), Failure> {
+    let status = ruleset(directory, plan).map_err(|error| failure(&error))?;
     if status.ruleset == RulesetStatus::NotEnforced {
         return Err(Failure::new("restricting paths with Landlock", Errno::OPNOTSUPP));
     }
     Ok(())
 }
 
-fn ruleset(directory: &Path, show: &[String]) -> Result<RestrictionStatus, RulesetError> {
+fn ruleset(directory: &Path, plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
     let all = AccessFs::from_all(NEWEST);
     let read = AccessFs::from_read(NEWEST);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
@@ -82,8 +87,9 @@ fn ruleset(directory: &Path, show: &[String]) -> Result<RestrictionStatus, Rules
     let readable = system.chain(etc).chain(hosts).chain(["/proc".to_owned()]);
     let devices = DEVICES.iter().map(|name| format!("/dev/{name}"));
     let granted = readable
-        .chain(show.iter().cloned())
+        .chain(plan.show.iter().cloned())
         .map(|path| (path, read))
+        .chain(plan.workspace.iter().cloned().map(|path| (path, all)))
         .chain(devices.map(|path| (path, device)));
     for (path, access) in granted {
         rules = grant(rules, Path::new(&path), access)?;

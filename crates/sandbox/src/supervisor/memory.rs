@@ -1,9 +1,7 @@
-//! Watching how much memory a session uses, where no cgroup enforces a limit.
-//!
-//! Private memory of processes is counted, at an interval: a command may overdraw for a moment, and
-//! what it keeps in shared memory files escapes.
+//! How much memory a session uses: bounded by a control group, or watched where there is none.
 
 use std::fs;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::process::getpid;
@@ -13,7 +11,51 @@ use super::tree;
 /// How often the session's processes are weighed.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 
+/// What holds a session to its memory.
+#[derive(Debug)]
+pub(super) enum Memory {
+    /// The kernel does, and counts in this file how often it killed.
+    Enforced(OwnedFd),
+    /// We do.
+    Watched(Watch),
+}
+
+impl Memory {
+    /// The descriptor that a session keeps for it.
+    pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Enforced(file) => Some(file.as_fd()),
+            Self::Watched(_) => None,
+        }
+    }
+
+    /// How often the kernel has killed in this session for lack of memory.
+    pub(super) fn kills(&self) -> u64 {
+        let Self::Enforced(file) = self else { return 0 };
+        let mut buffer = [0_u8; 512];
+        let read = rustix::io::pread(file, &mut buffer, 0).unwrap_or(0);
+        kills_in(&String::from_utf8_lossy(&buffer[..read]))
+    }
+
+    /// What a watch finds, when it is time to look.
+    pub(super) fn overdrawn(&mut self) -> Option<Vec<i32>> {
+        match self {
+            Self::Watched(watch) => watch.overdrawn(),
+            Self::Enforced(_) => None,
+        }
+    }
+}
+
+/// Both versions of control groups have such a line, in different files.
+fn kills_in(text: &str) -> u64 {
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
 /// A limit and when to look next.
+///
+/// Private memory of processes is counted, at an interval: a command may overdraw for a moment, and
+/// what it keeps in shared memory files escapes.
 #[derive(Debug)]
 pub(super) struct Watch {
     limit: u64,
@@ -27,18 +69,17 @@ impl Watch {
 
     /// When it is time and the session uses too much: its largest process and that one's ancestors,
     /// nearest first.
-    pub(super) fn overdrawn(&mut self) -> Option<Vec<i32>> {
+    fn overdrawn(&mut self) -> Option<Vec<i32>> {
         let now = Instant::now();
         if now < self.next {
             return None;
         }
         self.next = now + INTERVAL;
         let own = getpid().as_raw_nonzero().get();
-        let parents = tree::parents();
-        let lines = parents.keys().map(|pid| tree::ancestry(*pid, &parents));
-        let weighed: Vec<(u64, Vec<i32>)> = lines
-            .filter(|line| line.len() > 1 && line.contains(&own))
-            .map(|line| (private_bytes(line.first().copied().unwrap_or(own)), line))
+        let parents = tree::below(own);
+        let weighed: Vec<(u64, Vec<i32>)> = parents
+            .keys()
+            .map(|pid| (private_bytes(*pid), tree::ancestry(*pid, &parents)))
             .collect();
         let used: u64 = weighed.iter().map(|(bytes, _)| bytes).sum();
         if used <= self.limit {
@@ -54,4 +95,16 @@ fn private_bytes(pid: i32) -> u64 {
     let mut pages = statm.split(' ').skip(1).map(|field| field.parse::<u64>().unwrap_or(0));
     let (resident, shared) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
     resident.saturating_sub(shared) * rustix::param::page_size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_are_counted_in_both_versions() {
+        assert_eq!(kills_in("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), 3);
+        assert_eq!(kills_in("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n"), 1);
+        assert_eq!(kills_in(""), 0);
+    }
 }

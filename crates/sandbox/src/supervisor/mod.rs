@@ -4,6 +4,7 @@
 //! clones one process per session; that process confines itself ([`namespace`], [`landlock`]) and
 //! then serves the engine's requests ([`serve`]).
 
+mod cgroup;
 mod command;
 mod confine;
 mod failure;
@@ -11,6 +12,9 @@ mod files;
 mod filter;
 mod identity;
 mod landlock;
+mod lease;
+mod list;
+mod materials;
 mod memory;
 mod mounts;
 mod namespace;
@@ -19,8 +23,11 @@ mod private;
 mod serve;
 mod spawner;
 mod stamp;
+mod start;
+mod sweep;
 mod template;
 mod tree;
+mod view;
 
 use std::fs::File;
 use std::io::Read as _;

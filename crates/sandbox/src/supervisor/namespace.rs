@@ -9,51 +9,88 @@ use rustix::process::{
     DumpableBehavior, Gid, Signal, Uid, set_dumpable_behavior, set_parent_process_death_signal,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use serde::{Deserialize, Serialize};
 
+use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
+use super::filter::Filter;
+use super::memory::Memory;
+use super::mounts::Handed;
 use super::place::Place;
-use super::spawner::Materials;
+use super::template::Template;
 use super::{confine, landlock, mounts, serve};
 use crate::sys;
-use crate::wire::{Confinement, Plan};
+use crate::wire::{self, Confinement, Plan};
 
-/// The user and group inside. Never 0: programs that ask "am I root?" would try what cannot work.
+/// The user and group inside. Not 0: programs that ask "am I root?" would try what cannot work. In a root file
+/// system of its own it is 0, because there it can.
 pub(super) const ID: u32 = 1000;
+
+/// From the spawner: the ids are mapped, and mounts that only it could make travel along.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Go {
+    pub(super) workspace: bool,
+    pub(super) lower: bool,
+}
 
 /// Confines the calling process, which has just been cloned into its namespaces, and serves.
 pub(super) fn session(
     socket: &OwnedFd,
-    mapped: &OwnedFd,
+    go: &OwnedFd,
     plan: &Plan,
-    materials: &Materials,
+    template: &Template,
+    filter: &Filter,
+    memory: Memory,
 ) -> Result<(), Failure> {
-    wait_for_ids(mapped)?;
-    become_user()?;
+    let mut handed = wait(go)?;
+    // Only now that it is in its own: that becomes the top of what is seen of control groups.
+    sys::unshare(libc::CLONE_NEWCGROUP).doing("hiding the control groups")?;
+    let shown = mounts::take_shown(plan, template, &mut handed)?;
+    become_user(if plan.root.is_some() { 0 } else { ID })?;
     rustix::system::sethostname(b"sandbox").doing("naming the host")?;
     if !plan.network {
         loopback()?;
     }
-    mounts::enter_private_root(plan, &materials.template)?;
+    mounts::enter_private_root(plan, template, shown, handed)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
+    confine_and_serve(socket, plan, filter, memory)
+}
+
+/// What a view and the session that it looks into have in common.
+pub(super) fn confine_and_serve(
+    socket: &OwnedFd,
+    plan: &Plan,
+    filter: &Filter,
+    memory: Memory,
+) -> Result<(), Failure> {
     let place = Place::open(Path::new("/"), true, plan)?;
     confine::limit(plan, true)?;
-    confine::drop_capabilities()?;
-    landlock::scope()?;
-    materials.filter.apply(Confinement::Namespace, plan.network)?;
-    serve::run(socket, place, plan, None)
-}
-
-fn wait_for_ids(mapped: &OwnedFd) -> Result<(), Failure> {
-    let mut byte = [0_u8];
-    match rustix::io::read(mapped, &mut byte).doing("waiting for the id maps")? {
-        1 => Ok(()),
-        _ => Err(Failure::new("waiting for the id maps", rustix::io::Errno::PIPE)),
+    if plan.root.is_some() {
+        confine::keep_capabilities(confine::OF_A_ROOT)?;
+    } else if plan.view {
+        confine::keep_capabilities(confine::OF_A_VIEW)?;
+    } else {
+        confine::drop_capabilities()?;
     }
+    landlock::scope()?;
+    filter.apply(Confinement::Namespace, plan.network, plan.root.is_some())?;
+    let filter = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
+    serve::run(socket, place, memory, Bounds { file_bytes: None, filter })
 }
 
-fn become_user() -> Result<(), Failure> {
-    let (uid, gid) = (Uid::from_raw(ID), Gid::from_raw(ID));
+fn wait(go: &OwnedFd) -> Result<Handed, Failure> {
+    let received = wire::receive::<Go>(go.as_fd()).doing("waiting for the id maps")?;
+    let Some((go, fds)) = received else {
+        return Err(Failure::new("waiting for the id maps", rustix::io::Errno::PIPE));
+    };
+    let mut fds = fds.into_iter();
+    let mut next = |there: bool| there.then(|| fds.next()).flatten();
+    Ok(Handed { workspace: next(go.workspace), lower: next(go.lower) })
+}
+
+pub(super) fn become_user(id: u32) -> Result<(), Failure> {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     // Refused where the groups could not be mapped: an ordinary user keeps its own.
     let _ = set_thread_groups(&[]);
     set_thread_res_gid(gid, gid, gid).doing("setting the group")?;

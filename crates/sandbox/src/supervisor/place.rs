@@ -20,6 +20,16 @@ pub(super) struct Place {
     prefix: PathBuf,
     resolve: ResolveFlags,
     null: OwnedFd,
+    /// Where no mount can bring a shared directory to its place: that directory stands in for the place.
+    shared: Option<Shared>,
+}
+
+/// A directory of the host's that stands for a path of the session's.
+#[derive(Debug)]
+struct Shared {
+    place: String,
+    directory: PathBuf,
+    opened: OwnedFd,
 }
 
 impl Place {
@@ -35,11 +45,15 @@ impl Place {
             resolve: within | ResolveFlags::NO_MAGICLINKS,
             // Opened before a command could put something else there.
             null: openat(CWD, "/dev/null", null_flags, Mode::empty()).doing("opening /dev/null")?,
+            shared: if own_root { None } else { Shared::open(plan)? },
         };
         if !own_root {
             for name in BESIDE {
                 place.make_directory(name).doing("making the session's directories")?;
             }
+        }
+        if place.shared.is_some() {
+            return Ok(place);
         }
         let workdir = relative(&plan.workdir);
         place.make_directory(workdir).doing("making the working directory")?;
@@ -51,7 +65,19 @@ impl Place {
 
     /// Where the host's kernel finds a session's absolute path.
     pub(super) fn host_path(&self, path: &str) -> PathBuf {
-        self.prefix.join(relative(path))
+        match self.shared_part(path) {
+            Some((shared, "")) => shared.directory.clone(),
+            Some((shared, rest)) => shared.directory.join(rest),
+            None => self.prefix.join(relative(path)),
+        }
+    }
+
+    /// The shared directory and the part of `path` below it, if that is where `path` leads.
+    fn shared_part<'a>(&self, path: &'a str) -> Option<(&Shared, &'a str)> {
+        let shared = self.shared.as_ref()?;
+        let rest = path.strip_prefix(&shared.place)?;
+        let below = rest.is_empty() || rest.starts_with('/');
+        below.then(|| (shared, rest.trim_start_matches('/')))
     }
 
     /// The private directory, empty where the session has a root of its own.
@@ -75,9 +101,13 @@ impl Place {
         if !flags.contains(OFlags::PATH) {
             flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
         }
+        let (root, path) = match self.shared_part(path) {
+            Some((shared, rest)) => (&shared.opened, relative(rest)),
+            None => (&self.root, relative(path)),
+        };
         // A concurrent rename may make the kernel ask for another try.
         for _ in 0..100 {
-            match openat2(&self.root, relative(path), flags, mode, self.resolve) {
+            match openat2(root, path, flags, mode, self.resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
             }
@@ -113,6 +143,16 @@ impl Place {
     fn is_writable(&self, path: &str) -> rustix::io::Result<()> {
         let at = self.open_path(path, OFlags::DIRECTORY | OFlags::PATH, Mode::empty())?;
         rustix::fs::accessat(&at, ".", rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::empty())
+    }
+}
+
+impl Shared {
+    fn open(plan: &Plan) -> Result<Option<Self>, Failure> {
+        let Some(directory) = plan.workspace.clone().map(PathBuf::from) else { return Ok(None) };
+        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+        let opened =
+            openat(CWD, &directory, flags, Mode::empty()).doing("opening the workspace")?;
+        Ok(Some(Self { place: plan.workdir.clone(), directory, opened }))
     }
 }
 

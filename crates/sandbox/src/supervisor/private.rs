@@ -11,10 +11,12 @@ use rustix::process::{
     DumpableBehavior, Signal, set_child_subreaper, set_dumpable_behavior,
     set_parent_process_death_signal,
 };
-use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::identity::Identity;
+use super::lease::random;
+use super::memory::Memory;
 use super::place::Place;
 use super::{serve, tree};
 use crate::wire::Plan;
@@ -26,25 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
-    /// Makes one, for its session's user only.
-    pub(super) fn create(plan: &Plan, identity: Option<Identity>) -> Result<Self, Failure> {
-        let mut bytes = [0_u8; 8];
-        getrandom(&mut bytes, GetRandomFlags::empty()).doing("drawing a random number")?;
-        let name = format!("harness-session-{:016x}", u64::from_ne_bytes(bytes));
-        let path = Path::new(&plan.state).join(name);
-        fs::create_dir(&path).doing(&format!("making a directory in {}", plan.state))?;
+    /// Makes one in a directory of the supervisor's, for its session's user only.
+    pub(super) fn create(within: &Path, identity: Option<&Identity>) -> Result<Self, Failure> {
+        let name = format!("session-{:016x}", random().doing("drawing a random number")?);
+        let path = within.join(name);
+        fs::create_dir(&path).doing(&format!("making a directory in {}", within.display()))?;
         let private = Self(path);
         private.hand_over(identity).inspect_err(|_| private.remove())?;
         Ok(private)
     }
 
-    fn hand_over(&self, identity: Option<Identity>) -> Result<(), Failure> {
+    fn hand_over(&self, identity: Option<&Identity>) -> Result<(), Failure> {
         fs::set_permissions(&self.0, Permissions::from_mode(0o700))
             .doing("closing the private directory to others")?;
         match identity {
-            Some(Identity::Assigned(id)) => std::os::unix::fs::chown(&self.0, Some(id), Some(id))
+            None | Some(Identity::Inherited { .. }) => Ok(()),
+            Some(other) => std::os::unix::fs::chown(&self.0, Some(other.uid()), Some(other.gid()))
                 .doing("giving the private directory to its user"),
-            _ => Ok(()),
         }
     }
 
@@ -54,9 +54,14 @@ impl PrivateDirectory {
 
     /// Removes it and all below, whatever permissions were left there. No link is followed.
     pub(super) fn remove(&self) {
-        if fs::remove_dir_all(&self.0).is_err() && open_all(&self.0).is_ok() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+        remove_tree(&self.0);
+    }
+}
+
+/// Removes a directory and all below, whatever permissions were left there. No link is followed.
+pub(super) fn remove_tree(path: &Path) {
+    if fs::remove_dir_all(path).is_err() && open_all(path).is_ok() {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
@@ -73,12 +78,17 @@ fn open_all(path: &Path) -> io::Result<()> {
 }
 
 /// An unconfined session in `directory`.
-pub(super) fn session(socket: &OwnedFd, plan: &Plan, directory: &Path) -> Result<(), Failure> {
+pub(super) fn session(
+    socket: &OwnedFd,
+    plan: &Plan,
+    directory: &Path,
+    memory: Memory,
+) -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")?;
     let place = Place::open(directory, false, plan)?;
-    let outcome = serve::run(socket, place, plan, None);
+    let outcome = serve::run(socket, place, memory, Bounds::default());
     end_processes();
     outcome
 }

@@ -1,23 +1,31 @@
 //! The loop of a session's first process: requests in, replies out, the dead reaped.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait};
+use rustix::process::{
+    Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, test_kill_process, wait, waitid,
+};
 
+use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
-use super::memory::{self, Watch};
+use super::memory::{self, Memory};
 use super::place::Place;
 use super::spawner::numbered;
-use super::{command, files, stamp, tree};
+use super::{command, files, list, stamp, tree};
 use crate::sys;
-use crate::wire::{self, Numbered, Plan, Reply, Request, Status};
+use crate::wire::{self, Exec, Numbered, Reply, Request, Status};
 
 /// While killed processes are awaited, they are looked for at this interval too.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// How long the end of all processes may take before the session counts as broken.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 struct Running {
@@ -26,6 +34,8 @@ struct Running {
     /// Killed with the command, and not yet known to be gone.
     dying: HashSet<i32>,
     out_of_memory: bool,
+    /// How often the kernel had killed for lack of memory when it began.
+    kills: u64,
 }
 
 impl Running {
@@ -39,22 +49,21 @@ struct Server<'a> {
     socket: &'a OwnedFd,
     place: Place,
     running: HashMap<i32, Running>,
-    file_bytes: Option<u64>,
-    memory: Option<Watch>,
+    bounds: Bounds,
+    memory: Memory,
 }
 
 /// Tells the engine that the session is open and serves it until it is gone.
 pub(super) fn run(
     socket: &OwnedFd,
     place: Place,
-    plan: &Plan,
-    file_bytes: Option<u64>,
+    memory: Memory,
+    bounds: Bounds,
 ) -> Result<(), Failure> {
     let children = sys::child_signals().doing("watching child processes")?;
     let opened = Reply::Opened { root: place.private_root() };
     wire::send(socket.as_fd(), &numbered(opened), &[], true).doing("answering the engine")?;
-    let memory = plan.memory_bytes.map(Watch::new);
-    let mut server = Server { socket, place, running: HashMap::new(), file_bytes, memory };
+    let mut server = Server { socket, place, running: HashMap::new(), bounds, memory };
     // Any error here means that the engine is gone or the socket is broken: the session ends.
     let _ = server.serve(&children);
     Ok(())
@@ -87,12 +96,13 @@ impl Server<'_> {
         if self.running.values().any(|running| !running.dying.is_empty()) {
             return Some(LOOK);
         }
-        self.memory.as_ref().and_then(|_| memory::INTERVAL.try_into().ok())
+        let watching = matches!(self.memory, Memory::Watched(_)) && has_children();
+        watching.then(|| memory::INTERVAL.try_into().ok()).flatten()
     }
 
     /// Kills the command with the largest process, or a daemon that is it, if the session uses too much.
     fn watch_memory(&mut self) {
-        let Some(line) = self.memory.as_mut().and_then(Watch::overdrawn) else { return };
+        let Some(line) = self.memory.overdrawn() else { return };
         let command = line.iter().find(|pid| self.running.contains_key(pid));
         match command.and_then(|pid| Some((*pid, self.running.get_mut(pid)?))) {
             Some((pid, running)) => {
@@ -107,15 +117,10 @@ impl Server<'_> {
     fn answer(&mut self) -> io::Result<bool> {
         let received = wire::receive::<Numbered<Request>>(self.socket.as_fd())?;
         let Some((Numbered { id, body }, mut fds)) = received else { return Ok(false) };
-        let (reply, fd) = match body {
-            Request::Exec(exec) => match command::start(&self.place, &exec, fds, self.file_bytes) {
-                Ok(pid) => {
-                    let running =
-                        Running { id, ended: None, dying: HashSet::new(), out_of_memory: false };
-                    self.running.insert(pid, running);
-                    return Ok(true);
-                }
-                Err(reply) => (reply, None),
+        let (reply, fds) = match body {
+            Request::Exec(exec) => match self.start(id, &exec, fds) {
+                Ok(()) => return Ok(true),
+                Err(reply) => (reply, Vec::new()),
             },
             Request::Kill => {
                 self.kill(id);
@@ -123,14 +128,41 @@ impl Server<'_> {
             }
             Request::Read { path } => files::read(&self.place, &path),
             Request::Write { path, mode } => match fds.pop() {
-                Some(source) => (files::write(&self.place, &path, mode, source), None),
-                None => (Reply::Broken { message: "a write came without content".into() }, None),
+                Some(source) => (files::write(&self.place, &path, mode, source), Vec::new()),
+                None => (broken("a write came without content"), Vec::new()),
             },
-            Request::Stamp { path } => (stamp::stamp(&self.place, &path), None),
+            Request::Stamp { path } => (stamp::stamp(&self.place, &path), Vec::new()),
+            Request::List { path } => (list::list(&self.place, &path), Vec::new()),
+            Request::EndProcesses => (self.end_processes()?, Vec::new()),
+            Request::Namespaces => namespaces(),
         };
-        let fds: Vec<_> = fd.iter().map(OwnedFd::as_fd).collect();
+        let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
         wire::send(self.socket.as_fd(), &Numbered { id, body: reply }, &fds, true)?;
         Ok(true)
+    }
+
+    fn start(&mut self, id: u64, exec: &Exec, fds: Vec<OwnedFd>) -> Result<(), Reply> {
+        let kills = self.memory.kills();
+        let pid = command::start(&self.place, exec, fds, &self.bounds)?;
+        let dying = HashSet::new();
+        let running = Running { id, ended: None, dying, out_of_memory: false, kills };
+        self.running.insert(pid, running);
+        Ok(())
+    }
+
+    /// Ends every process but this one, commands that run included, and waits for it.
+    fn end_processes(&mut self) -> io::Result<Reply> {
+        let deadline = Instant::now() + PATIENCE;
+        while has_children() {
+            if Instant::now() > deadline {
+                return Ok(broken("processes of the session do not end"));
+            }
+            tree::kill_children_but(&[]);
+            self.reap()?;
+            self.report()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(Reply::ProcessesEnded)
     }
 
     /// Kills a command that has not ended yet, with its tree.
@@ -174,14 +206,36 @@ impl Server<'_> {
             |_: &i32, running: &mut Running| running.ended.is_some() && running.dying.is_empty();
         let done: Vec<Running> =
             self.running.extract_if(done).map(|(_, running)| running).collect();
-        for Running { id, ended, out_of_memory, .. } in done {
+        for Running { id, ended, out_of_memory, kills, .. } in done {
             let Some(status) = ended else { continue };
-            let status = if out_of_memory { Status::OutOfMemory } else { status };
+            // The kernel does not say whom it killed: the command itself, or a child for which its shell answers.
+            let killed = [Status::Signal(libc::SIGKILL), Status::Code(128 + libc::SIGKILL)];
+            let lacked = killed.contains(&status) && self.memory.kills() > kills;
+            let status = if out_of_memory || lacked { Status::OutOfMemory } else { status };
             let reply = Numbered { id, body: Reply::Exited { status } };
             wire::send(self.socket.as_fd(), &reply, &[], true)?;
         }
         Ok(())
     }
+}
+
+/// Whether there is any process below this one, dead ones that nobody has collected included.
+fn has_children() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::All, look).is_ok()
+}
+
+/// The namespaces of this process, for a view into the session.
+fn namespaces() -> (Reply, Vec<OwnedFd>) {
+    let opened = wire::NAMESPACES.iter().map(|name| File::open(format!("/proc/self/ns/{name}")));
+    match opened.map(|file| file.map(OwnedFd::from)).collect() {
+        Ok(fds) => (Reply::Namespaces, fds),
+        Err(error) => (broken(&format!("opening the session's namespaces: {error}")), Vec::new()),
+    }
+}
+
+fn broken(message: &str) -> Reply {
+    Reply::Broken { message: message.to_owned() }
 }
 
 fn drain(signals: &OwnedFd) {

@@ -1,7 +1,15 @@
-//! What of the host a session may read: looked up once, used for every session.
+//! What of the host a session may read: mounted once, cloned by every session.
 
 use std::fs;
-use std::path::Path;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, symlinkat};
+use rustix::mount::{MountPropagationFlags, mount_change};
+
+use super::failure::{Doing as _, Failure};
+use super::mounts::tree;
+use crate::sys;
 
 /// Directories at the root that hold the system and nothing of a user's.
 pub(super) const SYSTEM: &[&str] = &[
@@ -47,44 +55,121 @@ pub(super) const READABLE_ETC: &[&str] = &[
 /// Devices that are the same for everybody.
 pub(super) const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
-/// A file of at most this many bytes is copied: cheaper than a mount.
-const COPIED: usize = 4 * 1024;
+/// Device links, and what stands in for shared memory: a directory of the session's own.
+const DEVICE_LINKS: &[(&str, &str)] = &[
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+    ("dev/stderr", "/proc/self/fd/2"),
+    ("dev/ptmx", "pts/ptmx"),
+    ("dev/shm", "/run/shm"),
+];
 
-/// One thing of the host that is shown at the same path, without its leading slash.
-#[derive(Debug)]
-pub(super) enum Shown {
-    Directory(String),
-    File(String),
-    Copy(String, Vec<u8>),
-    Link(String, String),
-}
+/// Where a session sees the host's part of /etc; links lead there.
+pub(super) const HOST_ETC: &str = "etc/.host";
 
-/// What of the lists this host has.
+/// Where a session attaches its storage while its root is being built, and the lower layer of a root file system.
+pub(super) const STORAGE: &str = "session";
+pub(super) const LOWER: &str = "lower";
+
+/// Bytes for what is copied.
+const BYTES: u64 = 16 << 20;
+
+/// A tree of mounts in the supervisor's own mount namespace. Sessions clone its branches, each with one call
+/// whatever hangs on it, and inherit their attributes.
 #[derive(Debug)]
 pub(super) struct Template {
-    pub(super) shown: Vec<Shown>,
+    path: PathBuf,
+    /// Branches below `path` and the place of each in a session, without a leading slash.
+    pub(super) branches: Vec<(String, String)>,
+    /// Links of a session: place and target.
+    pub(super) links: Vec<(String, String)>,
 }
 
 impl Template {
-    pub(super) fn survey() -> Self {
-        let etc = READABLE_ETC.iter().map(|name| format!("etc/{name}"));
-        let system = SYSTEM.iter().map(|name| (*name).to_owned());
-        Self { shown: system.chain(etc).filter_map(survey).collect() }
+    /// Builds it at `path`, an empty directory, in a mount namespace of the caller's own.
+    pub(super) fn build(path: &Path) -> Result<Self, Failure> {
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+            .doing("making the mounts private")?;
+        let trunk = tree::tmpfs(BYTES, 8192)?;
+        tree::attach(&trunk, CWD, path).doing("mounting the sessions' template")?;
+        let mut template = Self { path: path.to_owned(), branches: Vec::new(), links: Vec::new() };
+        for name in SYSTEM {
+            template.system(trunk.as_fd(), name)?;
+        }
+        tree::directory(trunk.as_fd(), "etc", 0o755)?;
+        for name in READABLE_ETC {
+            template.etc(trunk.as_fd(), name)?;
+        }
+        template.devices(trunk.as_fd())?;
+        for (branch, place) in [("etc", HOST_ETC), ("dev", "dev")] {
+            template.branches.push((branch.to_owned(), place.to_owned()));
+        }
+        for name in [STORAGE, LOWER] {
+            tree::directory(trunk.as_fd(), name, 0o700)?;
+        }
+        // Read-only for every clone of it: sessions share these files.
+        sys::add_mount_attributes(trunk.as_fd(), libc::MOUNT_ATTR_RDONLY, false, None)
+            .doing("closing the sessions' template")?;
+        Ok(template)
     }
-}
 
-fn survey(path: String) -> Option<Shown> {
-    let host = Path::new("/").join(&path);
-    let metadata = fs::symlink_metadata(&host).ok()?;
-    if metadata.is_symlink() {
-        let target = fs::read_link(&host).ok()?.to_str()?.to_owned();
-        return Some(Shown::Link(path, target));
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
-    if metadata.is_dir() {
-        return Some(Shown::Directory(path));
+
+    fn system(&mut self, trunk: BorrowedFd<'_>, name: &str) -> Result<(), Failure> {
+        let host = Path::new("/").join(name);
+        match fs::symlink_metadata(&host) {
+            Ok(found) if found.is_symlink() => self.link(name, &host),
+            Ok(found) if found.is_dir() => {
+                tree::directory(trunk, name, 0o755)?;
+                tree::bind(trunk, &host, name, tree::READ_ONLY, true)?;
+                self.branches.push((name.to_owned(), name.to_owned()));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
-    match fs::read(&host) {
-        Ok(content) if content.len() <= COPIED => Some(Shown::Copy(path, content)),
-        _ => Some(Shown::File(path)),
+
+    fn etc(&mut self, trunk: BorrowedFd<'_>, name: &str) -> Result<(), Failure> {
+        let (host, path) = (Path::new("/etc").join(name), format!("etc/{name}"));
+        let Ok(found) = fs::symlink_metadata(&host) else { return Ok(()) };
+        if found.is_symlink() {
+            return self.link(&path, &host);
+        }
+        if found.is_dir() {
+            tree::directory(trunk, &path, 0o755)?;
+            tree::bind(trunk, &host, &path, tree::READ_ONLY, true)?;
+        } else {
+            match fs::read(&host) {
+                Ok(content) => tree::file(trunk, &path, &content)?,
+                Err(_) => return Ok(()),
+            }
+        }
+        self.links.push((path, format!("/{HOST_ETC}/{name}")));
+        Ok(())
+    }
+
+    /// The host's link, as it is.
+    fn link(&mut self, name: &str, host: &Path) -> Result<(), Failure> {
+        let target = fs::read_link(host).doing("reading a link of the host's")?;
+        if let Some(target) = target.to_str() {
+            self.links.push((name.to_owned(), target.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn devices(&mut self, trunk: BorrowedFd<'_>) -> Result<(), Failure> {
+        tree::directory(trunk, "dev/pts", 0o755)?;
+        for name in DEVICES {
+            let path = format!("dev/{name}");
+            tree::file(trunk, &path, b"")?;
+            tree::bind(trunk, &Path::new("/").join(&path), &path, tree::DEVICE, false)?;
+        }
+        for (path, target) in DEVICE_LINKS {
+            symlinkat(*target, trunk, *path).doing("linking into /dev")?;
+        }
+        Ok(())
     }
 }

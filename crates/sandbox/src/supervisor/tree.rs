@@ -83,7 +83,7 @@ fn descendants(known: &HashSet<i32>) -> HashSet<i32> {
 pub(super) fn ancestry(pid: i32, parents: &HashMap<i32, i32>) -> Vec<i32> {
     let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
     // Longer than the table: the table changed while it was read.
-    line.take(parents.len()).collect()
+    line.take(parents.len() + 1).collect()
 }
 
 /// The parent of every process that can be seen.
@@ -94,6 +94,31 @@ pub(super) fn parents() -> HashMap<i32, i32> {
         .filter_map(|entry| {
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             Some((pid, parent_in(&fs::read(format!("/proc/{pid}/stat")).ok()?)?))
+        })
+        .collect()
+}
+
+/// The parent of every process that descends from `root`, `root` itself left out.
+pub(super) fn below(root: i32) -> HashMap<i32, i32> {
+    let (mut found, mut open) = (HashMap::new(), vec![root]);
+    while let Some(parent) = open.pop() {
+        for child in children(parent) {
+            if found.insert(child, parent).is_none() {
+                open.push(child);
+            }
+        }
+    }
+    found
+}
+
+/// The children of every thread of a process's.
+fn children(pid: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
         })
         .collect()
 }

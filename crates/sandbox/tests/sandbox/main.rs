@@ -6,4 +6,5 @@ mod commands;
 mod common;
 mod containment;
 mod files;
+mod laws;
 mod lifecycle;

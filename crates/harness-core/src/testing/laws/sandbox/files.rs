@@ -213,6 +213,45 @@ pub async fn symlink_out_is_not_followed(sandbox: &dyn Sandbox) -> LawResult {
     close(session).await
 }
 
+/// Everything below a directory is listed, named as the directory was; a file lists itself; what is missing is an error.
+pub async fn list_finds_what_was_written(sandbox: &dyn Sandbox) -> LawResult {
+    let session = open(sandbox).await?;
+    put(&*session, "tree/deep/inner file", b"four").await?;
+    put(&*session, "tree/outer", b"").await?;
+    let mut found: Vec<(String, Option<u64>)> = session
+        .list(&at("tree")?)
+        .await?
+        .into_iter()
+        .map(|entry| (entry.path.as_str().to_owned(), entry.bytes))
+        .collect();
+    found.sort();
+    let expected = [
+        ("tree/deep".to_owned(), None),
+        ("tree/deep/inner file".to_owned(), Some(4)),
+        ("tree/outer".to_owned(), Some(0)),
+    ];
+    ensure!(found == expected, "the tree was listed as {found:?}");
+    let itself = session.list(&at("tree/outer")?).await?;
+    let itself: Vec<_> = itself.iter().map(|entry| entry.path.as_str()).collect();
+    ensure!(itself == ["tree/outer"], "a file was listed as {itself:?}");
+    let missing = session.list(&at("nothing-here")?).await;
+    ensure!(is_kind(&missing, &[ErrorKind::NotFound]), "a missing path gave {}", seen(&missing));
+    close(session).await
+}
+
+/// Links are neither listed nor followed, FIFOs are not listed.
+pub async fn list_follows_no_link(sandbox: &dyn Sandbox) -> LawResult {
+    let session = open(sandbox).await?;
+    script(
+        &*session,
+        "mkdir tree aside; echo x > aside/file; ln -s ../aside tree/link; mkfifo tree/fifo",
+    )
+    .await?;
+    let found = session.list(&at("tree")?).await?;
+    ensure!(found.is_empty(), "a tree of a link and a FIFO was listed as {found:?}");
+    close(session).await
+}
+
 /// A file on the host, beside no session, that no session may reach.
 struct OutsideFile {
     directory: std::path::PathBuf,

@@ -109,6 +109,20 @@ pub async fn dropped_session_kills_daemons(sandbox: &dyn Sandbox) -> LawResult {
     mark.is_gone("the session was dropped").await
 }
 
+/// All processes end, files stay, and commands can be run again. Skipped where the sandbox says that it cannot do that.
+pub async fn end_processes_kills_daemons(sandbox: &dyn Sandbox) -> LawResult {
+    let session = open(sandbox).await?;
+    let mark = leave_daemon(&*session).await?;
+    put(&*session, "kept", b"content").await?;
+    match promptly("ending all processes", session.end_processes()).await? {
+        Err(error) => return skipped(error.report()),
+        Ok(()) => ensure!(mark.count() == 0, "{} processes still run", mark.count()),
+    }
+    ensure!(get(&*session, "kept").await? == b"content", "the files were not kept");
+    script(&*session, "true").await?;
+    close(session).await
+}
+
 /// Leaves a marked process in the background of a command, which returns once the process was seen to live.
 async fn leave_daemon(session: &dyn Session) -> Result<Mark, Unkept> {
     let mark = Mark::new();

@@ -1,0 +1,324 @@
+//! Starting a session: which process, in which namespaces, with which ids and limits.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::cgroup::SessionGroup;
+use super::failure::{Doing as _, Failure};
+use super::identity::Identity;
+use super::materials::Materials;
+use super::memory::{Memory, Watch};
+use super::mounts::tree;
+use super::namespace::Go;
+use super::private::PrivateDirectory;
+use super::spawner::numbered;
+use super::{confine, landlock, namespace, private, view};
+use crate::sys::{self, Child};
+use crate::wire::{self, Confinement, Plan};
+
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS;
+
+/// A session's process and what is left to do when it ends.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) child: Child,
+    pub(super) after: After,
+    pub(super) identity: Option<Identity>,
+    pub(super) group: Option<SessionGroup>,
+}
+
+#[derive(Debug)]
+pub(super) enum After {
+    /// The kernel has done it all: processes and mounts ended with the namespaces.
+    Nothing,
+    /// It ends its own processes when its socket closes.
+    Patience,
+    /// Stray processes are to be killed and the directory to be removed.
+    Clean(PrivateDirectory),
+    /// It is itself removing a directory, and must not be disturbed.
+    Finish,
+}
+
+/// Starts what `plan` asks for; `given` are the namespaces to look into, if it is a view.
+pub(super) fn start<'a>(
+    plan: &Plan,
+    socket: &OwnedFd,
+    given: &[OwnedFd],
+    materials: &Materials,
+    taken: &(impl Iterator<Item = &'a Identity> + Clone),
+) -> Result<Live, Failure> {
+    let mut group = materials.groups.as_ref().map(|groups| groups.session(plan)).transpose()?;
+    let started = match plan.confinement {
+        Confinement::Namespace if plan.view => start_view(plan, socket, given, materials, &group),
+        Confinement::Namespace => start_in_namespaces(plan, socket, materials, &group, taken),
+        Confinement::Landlock | Confinement::Unconfined => {
+            start_in_directory(plan, socket, materials, &group, taken)
+        }
+    };
+    match started {
+        Ok(live) => Ok(Live { group, ..live }),
+        Err(failure) => {
+            if let Some(group) = &mut group {
+                group.remove();
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// What holds the new session to its memory. Opened by the spawner: a session sees no control group.
+fn memory(
+    plan: &Plan,
+    materials: &Materials,
+    group: &Option<SessionGroup>,
+) -> Result<Memory, Failure> {
+    match (&materials.groups, group) {
+        (Some(groups), Some(group)) => groups.kills(group).map(Memory::Enforced),
+        _ => Ok(Memory::Watched(Watch::new(plan.memory_bytes))),
+    }
+}
+
+fn start_in_directory<'a>(
+    plan: &Plan,
+    socket: &OwnedFd,
+    materials: &Materials,
+    group: &Option<SessionGroup>,
+    taken: &(impl Iterator<Item = &'a Identity> + Clone),
+) -> Result<Live, Failure> {
+    let confined = plan.confinement == Confinement::Landlock;
+    let identity = confined.then(|| identity_beside(plan, taken)).transpose()?;
+    let private = PrivateDirectory::create(materials.directory(), identity.as_ref())?;
+    let path = private.path().to_owned();
+    let memory = memory(plan, materials, group)?;
+    let (go, ours) = pair()?;
+    let child = sys::clone_process(0, || {
+        child(socket, &[go.as_fd()], memory, |memory| {
+            // Until it is in its control group.
+            let _ = wire::receive::<Go>(go.as_fd());
+            match &identity {
+                Some(identity) => {
+                    landlock::session(socket, plan, &path, identity, &materials.filter, memory)
+                }
+                None => private::session(socket, plan, &path, memory),
+            }
+        })
+    })
+    .doing("starting the session's process")?;
+    let live = Live { child, after: After::Clean(private), identity, group: None };
+    release(live, group, &ours, &[])
+}
+
+/// Without an id map only the owner of a shared directory can work in it.
+fn identity_beside<'a>(
+    plan: &Plan,
+    taken: &(impl Iterator<Item = &'a Identity> + Clone),
+) -> Result<Identity, Failure> {
+    let identity = Identity::choose(taken, None)?;
+    let Some(workspace) = &plan.workspace else { return Ok(identity) };
+    let owner = fs::metadata(workspace).doing("looking at the workspace")?;
+    match identity {
+        Identity::Assigned { .. } if owner.uid() == 0 => Err(Failure::new(
+            "using the workspace (without namespaces a directory of root's cannot be shared: give it to \
+             another user)",
+            rustix::io::Errno::PERM,
+        )),
+        Identity::Assigned { .. } => Ok(Identity::Owner { uid: owner.uid(), gid: owner.gid() }),
+        own => Ok(own),
+    }
+}
+
+fn start_in_namespaces<'a>(
+    plan: &Plan,
+    socket: &OwnedFd,
+    materials: &Materials,
+    group: &Option<SessionGroup>,
+    taken: &(impl Iterator<Item = &'a Identity> + Clone),
+) -> Result<Live, Failure> {
+    let none = || Failure::new("finding the sessions' template", rustix::io::Errno::NOENT);
+    let template = materials.template.as_ref().ok_or_else(none)?;
+    let identity = Identity::choose(taken, materials.subordinate)?;
+    let (uids, gids) = match plan.root {
+        Some(_) => identity.many()?,
+        None => identity.single(namespace::ID),
+    };
+    let memory = memory(plan, materials, group)?;
+    let (go, ours) = pair()?;
+    let network = if plan.network { 0 } else { libc::CLONE_NEWNET };
+    // The child inherits this, and clears it before anything else runs.
+    let cloned = confine::while_dumpable(|| {
+        sys::clone_process(NAMESPACES | network, || {
+            child(socket, &[go.as_fd()], memory, |memory| {
+                namespace::session(socket, &go, plan, template, &materials.filter, memory)
+            })
+        })
+    })?;
+    let child = cloned.doing("creating the namespaces")?;
+    let deny = matches!(identity, Identity::Inherited { subordinate: None, .. });
+    let pid = child.pid;
+    let live = Live { child, after: After::Nothing, identity: Some(identity), group: None };
+    let ready = map_ids(pid, deny, &uids, &gids).and_then(|()| translated(plan, &live));
+    match ready {
+        Ok(handed) => release(live, group, &ours, &handed),
+        Err(failure) => Err(abandon(&live, failure)),
+    }
+}
+
+fn start_view(
+    plan: &Plan,
+    socket: &OwnedFd,
+    given: &[OwnedFd],
+    materials: &Materials,
+    group: &Option<SessionGroup>,
+) -> Result<Live, Failure> {
+    let memory = memory(plan, materials, group)?;
+    let (go, ours) = pair()?;
+    let child = sys::clone_process(0, || {
+        let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
+        keep.push(go.as_fd());
+        child(socket, &keep, memory, |memory| {
+            let _ = wire::receive::<Go>(go.as_fd());
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+                .doing("tying the view to its parent")?;
+            view::enter(given)?;
+            let inner = sys::clone_process(0, || {
+                child(socket, &[], memory, |memory| {
+                    view::session(socket, plan, &materials.filter, memory)
+                })
+            })
+            .doing("starting the view's process")?;
+            let _ = waitid(WaitId::PidFd(inner.pidfd.as_fd()), WaitIdOptions::EXITED);
+            Ok(())
+        })
+    })
+    .doing("starting the view's process")?;
+    let live = Live { child, after: After::Patience, identity: None, group: None };
+    release(live, group, &ours, &[])
+}
+
+/// Mounts whose owners are translated, for the new session's ids: only an engine that is root can make them, and
+/// only it needs them.
+fn translated(plan: &Plan, live: &Live) -> Result<Vec<(Part, OwnedFd)>, Failure> {
+    let Some(Identity::Assigned { first, .. }) = live.identity else { return Ok(Vec::new()) };
+    let mut handed = Vec::new();
+    if let Some(workspace) = &plan.workspace {
+        let owner = fs::metadata(workspace).doing("looking at the workspace")?;
+        let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let owners = owners(owner.uid(), owner.gid(), first)?;
+        handed.push((Part::Workspace, translate(workspace, attributes, &owners)?));
+    }
+    if let Some(root) = &plan.root {
+        let owners = File::open(format!("/proc/{}/ns/user", live.child.pid))
+            .doing("opening the session's user namespace")?;
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV;
+        handed.push((Part::Lower, translate(root, attributes, &owners.into())?));
+    }
+    Ok(handed)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Workspace,
+    Lower,
+}
+
+fn translate(path: &str, attributes: u64, owners: &OwnedFd) -> Result<OwnedFd, Failure> {
+    let mount = tree::clone(Path::new(path), false)?;
+    let what =
+        format!("translating the owners of {path} (its file system may not support id maps)");
+    sys::add_mount_attributes(mount.as_fd(), attributes, false, Some(owners.as_fd()))
+        .doing(&what)?;
+    Ok(mount)
+}
+
+/// A user namespace in which `uid` and `gid` are the host's `id`. It lives as long as its descriptor.
+fn owners(uid: u32, gid: u32, id: u32) -> Result<OwnedFd, Failure> {
+    let holder = sys::clone_process(libc::CLONE_NEWUSER, || {
+        loop {
+            std::thread::park();
+        }
+    })
+    .doing("making an id map")?;
+    let mapped = map_ids(holder.pid, false, &format!("{uid} {id} 1"), &format!("{gid} {id} 1"));
+    let opened = mapped.and_then(|()| {
+        File::open(format!("/proc/{}/ns/user", holder.pid)).doing("opening an id map")
+    });
+    let _ = pidfd_send_signal(&holder.pidfd, Signal::KILL);
+    let _ = waitid(WaitId::PidFd(holder.pidfd.as_fd()), WaitIdOptions::EXITED);
+    opened.map(OwnedFd::from)
+}
+
+/// Puts a process that waits into its control group and lets it go on.
+fn release(
+    live: Live,
+    group: &Option<SessionGroup>,
+    go: &OwnedFd,
+    handed: &[(Part, OwnedFd)],
+) -> Result<Live, Failure> {
+    if let Some(Err(failure)) = group.as_ref().map(|group| group.add(live.child.pid)) {
+        return Err(abandon(&live, failure));
+    }
+    let there = |part| handed.iter().any(|(other, _)| *other == part);
+    let message = Go { workspace: there(Part::Workspace), lower: there(Part::Lower) };
+    let fds: Vec<_> = handed.iter().map(|(_, fd)| fd.as_fd()).collect();
+    // A failure means that the child is gone, which its pidfd tells as well.
+    let _ = wire::send(go.as_fd(), &message, &fds, true);
+    Ok(live)
+}
+
+/// Ends a process that cannot become a session.
+fn abandon(live: &Live, failure: Failure) -> Failure {
+    let _ = pidfd_send_signal(&live.child.pidfd, Signal::KILL);
+    let _ = waitid(WaitId::PidFd(live.child.pidfd.as_fd()), WaitIdOptions::EXITED);
+    if let After::Clean(private) = &live.after {
+        private.remove();
+    }
+    failure
+}
+
+fn pair() -> Result<(OwnedFd, OwnedFd), Failure> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .doing("making a pair of sockets")
+}
+
+/// Runs `session` in the child with nothing inherited but its own descriptors.
+fn child(
+    socket: &OwnedFd,
+    more: &[BorrowedFd<'_>],
+    memory: Memory,
+    session: impl FnOnce(Memory) -> Result<(), Failure>,
+) -> Infallible {
+    let mut keep = vec![
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+        socket.as_fd(),
+    ];
+    keep.extend_from_slice(more);
+    keep.extend(memory.file());
+    let outcome = sys::close_all_but(&keep).doing("closing inherited descriptors");
+    let outcome = outcome.and_then(|()| session(memory));
+    let failed = outcome.is_err();
+    if let Err(failure) = outcome {
+        let _ = wire::send(socket.as_fd(), &numbered(failure.into_reply()), &[], true);
+    }
+    sys::exit_now(i32::from(failed))
+}
+
+fn map_ids(pid: i32, deny: bool, uids: &str, gids: &str) -> Result<(), Failure> {
+    if deny {
+        // The kernel's condition for mapping a group without privilege.
+        fs::write(format!("/proc/{pid}/setgroups"), "deny").doing("writing setgroups")?;
+    }
+    fs::write(format!("/proc/{pid}/uid_map"), uids).doing("writing the user id map")?;
+    fs::write(format!("/proc/{pid}/gid_map"), gids).doing("writing the group id map")
+}
