@@ -1,0 +1,79 @@
+//! What no edit may reach for: the model and its decoding, limits, the verifier, permissions, and the machinery around them.
+//!
+//! A harness offers none of these as a surface, so a direct edit of one does not apply. What is left are the ways around: a key of that
+//! name in a free-form value, a template or include that some renderer would expand, a setting written out in a text, a path of the
+//! verifier, a hook that runs before every command, and an instruction to the agent. Advice *against* such a thing passes, and so do the
+//! words alone: "the model", "a time limit", "permissions".
+
+mod clauses;
+mod lexicon;
+mod markers;
+mod settings;
+
+use super::change::Change;
+use super::text::{disguise, readings};
+
+/// Why a change is refused, if it reaches for a knob.
+pub(super) fn forbidden(change: &Change) -> Option<String> {
+    let key = change.keys.iter().find_map(|key| settings::key(key));
+    key.or_else(|| change.texts.iter().find_map(|text| in_text(text)))
+}
+
+fn in_text(text: &str) -> Option<String> {
+    if let Some(how) = disguise(text) {
+        return Some(format!("it {how}"));
+    }
+    readings(text).into_iter().find_map(|reading| {
+        let why = spoken(&reading.text)?;
+        Some(match reading.how {
+            Some(code) => format!("{why} (hidden: {code})"),
+            None => why,
+        })
+    })
+}
+
+/// Why a text in one spelling is refused, also when letters are written as digits, or spelled out one by one.
+fn spoken(plain: &str) -> Option<String> {
+    [plain.to_owned(), unleeted(plain), unspaced(plain)].iter().find_map(|text| {
+        markers::marker(text).or_else(|| settings::setting(text)).or_else(|| clauses::instruction(text))
+    })
+}
+
+/// Digits and signs inside of words replaced by the letters they stand for.
+fn unleeted(plain: &str) -> String {
+    let word = |word: &str| -> String {
+        if !word.chars().any(char::is_alphabetic) {
+            return word.to_owned();
+        }
+        let letter = |c| match c {
+            '0' => 'o',
+            '1' | '!' => 'i',
+            '3' => 'e',
+            '4' | '@' => 'a',
+            '5' | '$' => 's',
+            '7' => 't',
+            c => c,
+        };
+        word.chars().map(letter).collect()
+    };
+    plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Letters that stand alone put together: `t e m p` and `t.e.m.p` become `temp`; two blanks or a line break end a word.
+fn unspaced(plain: &str) -> String {
+    let chars: Vec<char> = plain.chars().collect();
+    let alone = |at: usize| {
+        chars[at].is_alphanumeric()
+            && (at == 0 || !chars[at - 1].is_alphanumeric())
+            && chars.get(at + 1).is_none_or(|next| !next.is_alphanumeric())
+    };
+    let mut out = String::new();
+    for (at, c) in chars.iter().enumerate() {
+        let between = matches!(c, ' ' | '.' | '-' | '_' | '*' | '|');
+        let joins = between && at > 0 && at + 1 < chars.len() && alone(at - 1) && alone(at + 1);
+        if !joins {
+            out.push(*c);
+        }
+    }
+    out
+}

@@ -1,0 +1,38 @@
+//! Words in a row: what copied text has in common with its original (Broder, *On the resemblance and containment of documents*, 1997).
+
+use super::ordinary::{is_content, is_word};
+
+/// Words of a long shingle: so many in a row are a copy, however ordinary each is.
+const LONG: usize = 8;
+/// Words of a short shingle, which must hold a rare one.
+const SHORT: usize = 5;
+
+/// The shingles of a text in one spelling that would not occur in two texts by chance.
+pub(super) fn shingles(plain: &str) -> Vec<String> {
+    let words: Vec<&str> = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let telling = |window: &&[&str]| {
+        let content = window.iter().filter(|word| is_content(word)).count();
+        let rare = window.iter().any(|word| !is_word(word) && !word.chars().all(|c| c.is_ascii_digit()));
+        if window.len() == LONG { content >= 4 } else { content >= 3 && rare }
+    };
+    let windows = words.windows(SHORT).chain(words.windows(LONG));
+    windows.filter(telling).map(|window| window.join(" ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everyday_phrases_make_no_shingle() {
+        assert!(shingles("write the result to a file in the current directory").iter().all(|s| s.split(' ').count() == LONG));
+        assert!(shingles("it is in the same place as it was").is_empty());
+    }
+
+    #[test]
+    fn a_copy_shares_shingles_whatever_its_punctuation() {
+        let original = shingles("fold the ledger by quarter, then sort the remaining vouchers");
+        let copy = shingles("please: fold the ledger by quarter then");
+        assert!(copy.iter().any(|shingle| original.contains(shingle)));
+    }
+}
