@@ -11,6 +11,7 @@ use std::io::Write;
 
 mod architecture;
 mod cli;
+mod guards;
 mod input;
 mod minimal;
 mod spans;

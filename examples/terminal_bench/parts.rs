@@ -12,6 +12,7 @@ use harness_llm::{
     ChatBackend, Playbook, PriceTable, Priced, Profile, Retried, Secret, SimulatedLlm,
 };
 use harness_sandbox::SandboxKind;
+use harness_validator::{LeakIndex, Source};
 
 use crate::options::{Agent, Options, SandboxChoice};
 use crate::wrong;
@@ -116,6 +117,22 @@ fn playbook(task: &HarborTask) -> Option<Playbook> {
         &script,
         outputs.collect::<Vec<_>>(),
     ))
+}
+
+/// Fingerprints of all that belongs to the tasks, of every split: no edit may carry any of it.
+pub(crate) fn leaks(tasks: &[HarborTask]) -> LeakIndex {
+    let mut index = LeakIndex::builder();
+    for task in tasks {
+        let name = &task.task.name;
+        index.task(&task.task);
+        for (file, bytes) in task.tests.files() {
+            index.text(name, Source::Tests, file, bytes);
+        }
+        for (file, bytes) in task.solution.iter().flat_map(|solution| solution.files.files()) {
+            index.text(name, Source::Solution, file, bytes);
+        }
+    }
+    index.build()
 }
 
 /// The sandbox, never weaker than what was asked for aloud.

@@ -17,11 +17,11 @@ use harness_report::{
     write_atomically,
 };
 use harness_sandbox::TokioExecutor;
-use harness_validator::{GateKind, Plan, RegressionValidator};
+use harness_validator::{GateKind, Guards, Plan, RegressionValidator};
 use serde::Serialize;
 
 use crate::options::{Agent, Options};
-use crate::parts::Tasks;
+use crate::parts::{Tasks, leaks};
 use crate::state::State;
 
 /// Who is tested on what, and what decides: read before anything is created, so that a mistake leaves nothing behind.
@@ -99,12 +99,13 @@ pub(crate) async fn evolve(
     state: &mut State,
 ) -> Result<()> {
     let Rules { benchmark, gate } = rules;
+    let guards = Guards::default().with_leaks(leaks(&tasks.tasks));
     let progress = ProgressObserver::stderr();
     let mut engine = builder(MinimalHarness::default(), options, &tasks, model, sandbox, state)?
         .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
-        .validator(RegressionValidator::from(gate))
+        .validator(RegressionValidator::from(gate).with_guards(guards))
         .identity("gate", gate)
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone())

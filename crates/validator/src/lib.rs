@@ -18,6 +18,9 @@ pub use evidence::{Cell, Counts, Evidence, GatingSplit, Tally, TaskCells};
 pub use gate::{
     Arm, CandidateGate, Gate, GateKind, PaperGate, Purchase, SequentialGate, Step, WorstCase,
 };
+pub use guard::{
+    Growth, GuardKind, Guards, Leak, LeakIndex, LeakIndexBuilder, LeakKind, Refusal, Source,
+};
 pub use merge::{Composing, ForwardSelection};
 pub use plan::{Plan, Planned, smallest_effect};
 pub use stats::{Belief, normal_cdf, probability_of_loss, within_task_variance};

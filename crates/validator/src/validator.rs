@@ -13,13 +13,13 @@ use crate::baseline::Baseline;
 use crate::court::{Case, Court};
 use crate::docket::PastDecision;
 use crate::gate::{Gate, GateKind};
-use crate::guard::{Admission, admit};
+use crate::guard::{Admission, Effects, Guards};
 use crate::merge::{Composing, ForwardSelection};
 
 /// Judges by regression trials: each candidate beside the incumbent on both gating splits, then what passed together.
 ///
-/// 1. Static guards refuse, without a trial, an edit that does not apply, changes nothing, or has the effect of
-///    an earlier one of the round.
+/// 1. Static guards ([`Guards`]) refuse, without a trial, what is no change, no surface's business, a repetition, too long, out of
+///    reach, or a leak.
 /// 2. The gate decides on each candidate, buying trials as it goes.
 /// 3. Several accepted edits are composed in the order of evidence and judged by the same gate on fresh trials. If they fail
 ///    together, forward selection keeps a subset that passed, at least the best single edit; the others end as
@@ -27,12 +27,20 @@ use crate::merge::{Composing, ForwardSelection};
 #[derive(Clone, Debug)]
 pub struct RegressionValidator {
     gate: Arc<dyn Gate>,
+    guards: Guards,
 }
 
 impl RegressionValidator {
     /// A validator with this gate.
     pub fn new(gate: impl Gate + 'static) -> Self {
-        Self { gate: Arc::new(gate) }
+        Self { gate: Arc::new(gate), guards: Guards::default() }
+    }
+
+    /// The same with these guards: they should know the benchmark's tasks ([`Guards::with_leaks`]).
+    #[must_use]
+    pub fn with_guards(mut self, guards: Guards) -> Self {
+        self.guards = guards;
+        self
     }
 }
 
@@ -44,7 +52,7 @@ impl Default for RegressionValidator {
 
 impl From<GateKind> for RegressionValidator {
     fn from(kind: GateKind) -> Self {
-        Self { gate: kind.gate() }
+        Self { gate: kind.gate(), guards: Guards::default() }
     }
 }
 
@@ -56,7 +64,8 @@ impl<H: Harness> Validator<H> for RegressionValidator {
         proposals: Vec<Proposal<H::Edit>>,
         arena: &Arena<H>,
     ) -> Result<Judgement<H>> {
-        let admissions = admit(incumbent.harness, &proposals)?;
+        let mut effects = Effects::of(incumbent, arena.round(), self.guards.memory())?;
+        let admissions = self.guards.admit(incumbent.harness, &proposals, &mut effects)?;
         let mut baseline = Baseline::of(incumbent)?;
         let past = PastDecision::all(incumbent.history);
         let mut docket =

@@ -58,6 +58,14 @@ impl Tree {
         self.0.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
+    /// The regular files, sorted by path, with their bytes.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.iter().filter_map(|(path, entry)| match entry {
+            Entry::File { content, .. } => Some((path, content.as_ref())),
+            _ => None,
+        })
+    }
+
     /// The bytes of a regular file.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         match self.0.get(path) {

@@ -44,7 +44,10 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
 fn keys(value: &Value) -> BTreeSet<String> {
     match value {
         Value::Array(items) => items.iter().flat_map(keys).collect(),
-        Value::Object(map) => map.iter().flat_map(|(key, value)| std::iter::once(key.clone()).chain(keys(value))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| std::iter::once(key.clone()).chain(keys(value)))
+            .collect(),
         _ => BTreeSet::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! What was tried already, by where it leads.
 
-use harness_core::{Fingerprint, Harness, Incumbent, Judged, ProposalId, Result, RoundReport, Verdict};
+use harness_core::{
+    Fingerprint, Harness, Incumbent, Judged, ProposalId, Result, RoundReport, Verdict,
+};
 
 use super::{GuardKind, Refusal};
 
@@ -22,11 +24,18 @@ impl Effects {
     ///
     /// # Errors
     /// A harness without a fingerprint.
-    pub(crate) fn of<H: Harness>(incumbent: &Incumbent<'_, H>, round: u32, memory: u32) -> Result<Self> {
+    pub(crate) fn of<H: Harness>(
+        incumbent: &Incumbent<'_, H>,
+        round: u32,
+        memory: u32,
+    ) -> Result<Self> {
         let now = incumbent.harness.fingerprint()?;
-        let holds = |report: &&RoundReport| report.incumbent == now || round.saturating_sub(report.round) <= memory;
+        let holds = |report: &&RoundReport| {
+            report.incumbent == now || round.saturating_sub(report.round) <= memory
+        };
         let rounds = incumbent.history.rounds().iter().filter(holds);
-        let rejected = rounds.flat_map(|report| report.judged.iter().map(move |judged| (report.round, judged)));
+        let rejected = rounds
+            .flat_map(|report| report.judged.iter().map(move |judged| (report.round, judged)));
         let spurned = rejected.filter(|(_, judged)| was_tried_in_vain(judged));
         let leads_to = |(round, judged): (u32, &Judged<serde_json::Value>)| {
             let edit = serde_json::from_value::<H::Edit>(judged.proposal.edit.clone()).ok()?;
@@ -45,7 +54,9 @@ impl Effects {
         let reason = match tried {
             Tried::ThisRound(first) => format!("the edit has the same effect as that of {first}"),
             Tried::Rejected { round, id } => {
-                format!("the edit has the same effect as that of {id}, which round {round} rejected")
+                format!(
+                    "the edit has the same effect as that of {id}, which round {round} rejected"
+                )
             }
         };
         Some(Refusal::new(GuardKind::Duplicate, reason))

@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use self::leak::{Leak, LeakIndex, LeakIndexBuilder, LeakKind, Source};
 
 use self::change::{Change, texts};
-use self::effect::Effects;
+pub(crate) use self::effect::Effects;
 
 /// What an edit must get past before it costs a trial.
 ///
@@ -105,7 +105,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.guard {
-            GuardKind::Invalid | GuardKind::Unchanged | GuardKind::Duplicate => f.write_str(&self.reason),
+            GuardKind::Invalid | GuardKind::Unchanged | GuardKind::Duplicate => {
+                f.write_str(&self.reason)
+            }
             guard => write!(f, "{guard}: {}", self.reason),
         }
     }
@@ -150,11 +152,19 @@ impl Guards {
         self
     }
 
+    pub(crate) fn memory(&self) -> u32 {
+        self.memory
+    }
+
     /// The incumbent with the edit, or why it is refused.
     ///
     /// # Errors
     /// A harness that breaks its contract (no fingerprint, no JSON form); an edit that does not apply is a refusal.
-    pub fn examine<H: Harness>(&self, incumbent: &H, edit: &H::Edit) -> Result<std::result::Result<H, Refusal>> {
+    pub fn examine<H: Harness>(
+        &self,
+        incumbent: &H,
+        edit: &H::Edit,
+    ) -> Result<std::result::Result<H, Refusal>> {
         let candidate = match apply(incumbent, edit)? {
             Ok(candidate) => candidate,
             Err(refusal) => return Ok(Err(refusal)),
@@ -178,9 +188,13 @@ impl Guards {
     ) -> Result<Vec<Admission<H>>> {
         let admit = |proposal: &Proposal<H::Edit>| {
             let examined = self.examine(incumbent, &proposal.edit);
-            let candidate = match examined.map_err(|error| error.while_doing(format!("examining {}", proposal.id)))? {
+            let candidate = match examined
+                .map_err(|error| error.while_doing(format!("examining {}", proposal.id)))?
+            {
                 Ok(candidate) => candidate,
-                Err(refusal) => return Ok(Admission::Refused(Decision::refuse(refusal.to_string()))),
+                Err(refusal) => {
+                    return Ok(Admission::Refused(Decision::refuse(refusal.to_string())));
+                }
             };
             Ok(match effects.seen(candidate.fingerprint()?, &proposal.id) {
                 Some(refusal) => Admission::Refused(Decision::refuse(refusal.to_string())),
@@ -195,13 +209,17 @@ impl Guards {
         let (before, after) = (document(incumbent)?, document(candidate)?);
         let surfaces = incumbent.surfaces();
         let mut change = Change::between(&before, &after);
-        let declared: BTreeSet<String> = surfaces.iter().flat_map(|surface| surface::properties(&surface.schema)).collect();
+        let declared: BTreeSet<String> =
+            surfaces.iter().flat_map(|surface| surface::properties(&surface.schema)).collect();
         change.keys = &change.keys - &declared;
         Ok(surface::outside(&surfaces, &candidate.surfaces(), &before, &change)
             .map(|why| Refusal::new(GuardKind::Outside, why))
             .or_else(|| self.grown(&before, &after).map(|why| Refusal::new(GuardKind::Growth, why)))
             .or_else(|| knob::forbidden(&change).map(|why| Refusal::new(GuardKind::Knob, why)))
-            .or_else(|| self.leaked(&before, &after, &change).map(|leak| Refusal::new(GuardKind::Leak, format!("it carries {leak}")))))
+            .or_else(|| {
+                self.leaked(&before, &after, &change)
+                    .map(|leak| Refusal::new(GuardKind::Leak, format!("it carries {leak}")))
+            }))
     }
 
     fn grown(&self, before: &Value, after: &Value) -> Option<String> {
@@ -211,20 +229,23 @@ impl Guards {
         if growth > edit {
             return Some(format!("it adds {growth} bytes, more than {edit}"));
         }
-        (growth > 0 && after > harness).then(|| format!("the harness would have {after} bytes, more than {harness}"))
+        (growth > 0 && after > harness)
+            .then(|| format!("the harness would have {after} bytes, more than {harness}"))
     }
 
     /// What of a task the candidate carries that the incumbent does not: in the changed texts hidden or not, and in all texts
     /// together as they stand, so that a leak in two instalments is one.
     fn leaked(&self, before: &Value, after: &Value, change: &Change) -> Option<Leak> {
         let whole = |document: &Value| self.leaks.verbatim(&texts(document).join("\n"));
-        let known: BTreeSet<(_, _)> = texts(before)
-            .iter()
-            .flat_map(|text| self.leaks.leaks(text))
-            .chain(whole(before))
-            .map(|leak| (leak.task, leak.kind))
-            .collect();
-        let brought = change.texts.iter().flat_map(|text| self.leaks.leaks(text)).chain(whole(after));
+        let mut brought: Vec<Leak> =
+            change.texts.iter().flat_map(|text| self.leaks.leaks(text)).collect();
+        brought.extend(whole(after));
+        if brought.is_empty() {
+            return None;
+        }
+        let old =
+            texts(before).into_iter().flat_map(|text| self.leaks.leaks(&text)).chain(whole(before));
+        let known: BTreeSet<(_, _)> = old.map(|leak| (leak.task, leak.kind)).collect();
         brought.into_iter().find(|leak| !known.contains(&(leak.task.clone(), leak.kind)))
     }
 }
@@ -232,7 +253,9 @@ impl Guards {
 fn apply<H: Harness>(incumbent: &H, edit: &H::Edit) -> Result<std::result::Result<H, Refusal>> {
     match incumbent.apply(edit) {
         Ok(candidate) => Ok(Ok(candidate)),
-        Err(error) if error.kind() == ErrorKind::Contract => Err(error.while_doing("applying an edit")),
+        Err(error) if error.kind() == ErrorKind::Contract => {
+            Err(error.while_doing("applying an edit"))
+        }
         Err(error) => {
             let why = format!("the edit does not apply: {}", error.report());
             Ok(Err(Refusal::new(GuardKind::Invalid, why)))
@@ -245,6 +268,7 @@ fn unchanged() -> Refusal {
 }
 
 fn document<H: Harness>(harness: &H) -> Result<Value> {
-    serde_json::to_value(harness)
-        .map_err(|source| Error::new(ErrorKind::Contract, "a harness has no JSON form").with_source(source))
+    serde_json::to_value(harness).map_err(|source| {
+        Error::new(ErrorKind::Contract, "a harness has no JSON form").with_source(source)
+    })
 }

@@ -8,9 +8,17 @@ use serde_json::Value;
 use super::change::Change;
 
 /// Why the change is refused, if it touches what is no surface, or moves the surfaces' own bounds.
-pub(super) fn outside(before: &[Surface], after: &[Surface], document: &Value, change: &Change) -> Option<String> {
+pub(super) fn outside(
+    before: &[Surface],
+    after: &[Surface],
+    document: &Value,
+    change: &Change,
+) -> Option<String> {
     let bounds = |surfaces: &[Surface]| -> Vec<(String, Value)> {
-        surfaces.iter().map(|surface| (surface.id.as_str().to_owned(), surface.schema.clone())).collect()
+        surfaces
+            .iter()
+            .map(|surface| (surface.id.as_str().to_owned(), surface.schema.clone()))
+            .collect()
     };
     if bounds(before) != bounds(after) {
         return Some("it changes which surfaces there are, or their bounds".to_owned());
@@ -33,7 +41,11 @@ fn is_at_or_below(place: &str, surface: &str) -> bool {
 pub(super) fn properties(schema: &Value) -> BTreeSet<String> {
     match schema {
         Value::Object(map) => {
-            let own = map.get("properties").and_then(Value::as_object).into_iter().flat_map(|named| named.keys().cloned());
+            let own = map
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|named| named.keys().cloned());
             own.chain(map.values().flat_map(properties)).collect()
         }
         Value::Array(items) => items.iter().flat_map(properties).collect(),

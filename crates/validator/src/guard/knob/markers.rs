@@ -46,15 +46,66 @@ const MARKS: [(&str, &str); 40] = [
 
 /// Directives that pull in text which nobody has judged.
 const INCLUDES: [&str; 17] = [
-    "{%include", "{%import", "{%extends", "{%from", "{{>", "{{#include", "{{include", "<!--#include", "<!--#exec", "<xi:include", "!include",
-    "!!python", "\"$ref\"", "$include", "@include(", "<?php", "{{#import",
+    "{%include",
+    "{%import",
+    "{%extends",
+    "{%from",
+    "{{>",
+    "{{#include",
+    "{{include",
+    "<!--#include",
+    "<!--#exec",
+    "<xi:include",
+    "!include",
+    "!!python",
+    "\"$ref\"",
+    "$include",
+    "@include(",
+    "<?php",
+    "{{#import",
 ];
 
 /// What a template must not mention.
 const TEMPLATED: [&str; 39] = [
-    "model", "llm", "temperature", "top_p", "top_k", "max_tokens", "decoding", "sampling", "steps", "max_steps", "limit", "limits", "budget",
-    "timeout", "verifier", "grader", "reward", "tests", "test", "solution", "permission", "permissions", "sandbox", "network", "secret", "secrets",
-    "api_key", "apikey", "environ", "env", "config", "settings", "__class__", "globals", "__import__", "import", "process", "system", "eval",
+    "model",
+    "llm",
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "decoding",
+    "sampling",
+    "steps",
+    "max_steps",
+    "limit",
+    "limits",
+    "budget",
+    "timeout",
+    "verifier",
+    "grader",
+    "reward",
+    "tests",
+    "test",
+    "solution",
+    "permission",
+    "permissions",
+    "sandbox",
+    "network",
+    "secret",
+    "secrets",
+    "api_key",
+    "apikey",
+    "environ",
+    "env",
+    "config",
+    "settings",
+    "__class__",
+    "globals",
+    "__import__",
+    "import",
+    "process",
+    "system",
+    "eval",
 ];
 
 /// Why the text is refused, if it holds a mark.
@@ -73,13 +124,19 @@ pub(super) fn marker(plain: &str) -> Option<String> {
 }
 
 fn marked(clause: &str) -> Option<(usize, &'static str, &'static str)> {
-    let listed = MARKS.iter().find_map(|(mark, about)| clause.find(mark).map(|at| (at, *mark, *about)));
+    let listed =
+        MARKS.iter().find_map(|(mark, about)| clause.find(mark).map(|at| (at, *mark, *about)));
     listed.or_else(|| {
         // As a path of its own: not `src/tests/`.
         let rooted = ["/tests/", "/solution/", "/verifier/", "/tests ", "/solution "];
         let padded = format!("{clause} ");
         rooted.into_iter().find_map(|mark| {
-            let starts = |at: &usize| clause[..*at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && !"._-~}*".contains(c));
+            let starts = |at: &usize| {
+                clause[..*at]
+                    .chars()
+                    .next_back()
+                    .is_none_or(|c| !c.is_alphanumeric() && !"._-~}*".contains(c))
+            };
             let at = padded.match_indices(mark).map(|(at, _)| at.min(clause.len())).find(starts)?;
             Some((at, mark.trim(), "the verifier"))
         })
@@ -87,7 +144,8 @@ fn marked(clause: &str) -> Option<(usize, &'static str, &'static str)> {
 }
 
 fn advises_against(before: &str) -> bool {
-    let words: Vec<&str> = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let near = &words[words.len().saturating_sub(8)..];
     let against = near.iter().rposition(|word| super::lexicon::NEGATIONS.contains(word));
     against.is_some_and(|at| !near[at..].iter().any(|word| super::lexicon::TURNS.contains(word)))
@@ -95,7 +153,8 @@ fn advises_against(before: &str) -> bool {
 
 /// A word out of reach inside a template's braces.
 fn templated(plain: &str) -> Option<&'static str> {
-    const BRACES: [(&str, &str); 6] = [("{{", "}}"), ("{%", "%}"), ("<%", "%>"), ("${", "}"), ("#{", "}"), ("[[", "]]")];
+    const BRACES: [(&str, &str); 6] =
+        [("{{", "}}"), ("{%", "%}"), ("<%", "%>"), ("${", "}"), ("#{", "}"), ("[[", "]]")];
     BRACES.iter().find_map(|(open, close)| {
         plain.match_indices(open).find_map(|(at, _)| {
             let inside = &plain[at + open.len()..];
@@ -105,7 +164,10 @@ fn templated(plain: &str) -> Option<&'static str> {
             let names = inside.split(|c: char| !c.is_alphanumeric() && c != '_');
             let mut parts = names.flat_map(|name| std::iter::once(name).chain(name.split('_')));
             parts.find_map(|part| {
-                TEMPLATED.iter().copied().find(|word| *word == part && !(shell && is_of_scripts(word)))
+                TEMPLATED
+                    .iter()
+                    .copied()
+                    .find(|word| *word == part && !(shell && is_of_scripts(word)))
             })
         })
     })
@@ -114,7 +176,22 @@ fn templated(plain: &str) -> Option<&'static str> {
 fn is_of_scripts(word: &str) -> bool {
     matches!(
         word,
-        "test" | "tests" | "limit" | "limits" | "timeout" | "steps" | "env" | "config" | "settings" | "import" | "process" | "system" | "network"
-            | "eval" | "secret" | "solution" | "budget"
+        "test"
+            | "tests"
+            | "limit"
+            | "limits"
+            | "timeout"
+            | "steps"
+            | "env"
+            | "config"
+            | "settings"
+            | "import"
+            | "process"
+            | "system"
+            | "network"
+            | "eval"
+            | "secret"
+            | "solution"
+            | "budget"
     )
 }

@@ -35,7 +35,9 @@ fn in_text(text: &str) -> Option<String> {
 /// Why a text in one spelling is refused, also when letters are written as digits, or spelled out one by one.
 fn spoken(plain: &str) -> Option<String> {
     [plain.to_owned(), unleeted(plain), unspaced(plain)].iter().find_map(|text| {
-        markers::marker(text).or_else(|| settings::setting(text)).or_else(|| clauses::instruction(text))
+        markers::marker(text)
+            .or_else(|| settings::setting(text))
+            .or_else(|| clauses::instruction(text))
     })
 }
 
@@ -59,21 +61,19 @@ fn unleeted(plain: &str) -> String {
     plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Letters that stand alone put together: `t e m p` and `t.e.m.p` become `temp`; two blanks or a line break end a word.
+/// Letters that stand alone put together: `t e m p` and `t.e.m.p` become `temp`. Only one kind of separator joins a word, so that
+/// another kind, or two in a row, ends it.
 fn unspaced(plain: &str) -> String {
     let chars: Vec<char> = plain.chars().collect();
-    let alone = |at: usize| {
-        chars[at].is_alphanumeric()
-            && (at == 0 || !chars[at - 1].is_alphanumeric())
-            && chars.get(at + 1).is_none_or(|next| !next.is_alphanumeric())
+    let is_letter = |at: usize| chars.get(at).is_some_and(|c| c.is_alphanumeric());
+    let alone = |at: usize| is_letter(at) && (at == 0 || !is_letter(at - 1)) && !is_letter(at + 1);
+    let joins = |at: usize| {
+        let c = chars[at];
+        let between = matches!(c, ' ' | '.' | '-' | '_' | '*' | '|')
+            && at > 0
+            && alone(at - 1)
+            && alone(at + 1);
+        between && (at >= 2 && chars[at - 2] == c || chars.get(at + 2) == Some(&c))
     };
-    let mut out = String::new();
-    for (at, c) in chars.iter().enumerate() {
-        let between = matches!(c, ' ' | '.' | '-' | '_' | '*' | '|');
-        let joins = between && at > 0 && at + 1 < chars.len() && alone(at - 1) && alone(at + 1);
-        if !joins {
-            out.push(*c);
-        }
-    }
-    out
+    chars.iter().enumerate().filter(|(at, _)| !joins(*at)).map(|(_, c)| c).collect()
 }

@@ -2,21 +2,68 @@
 
 /// Names of settings out of reach, without their separators, with what they are of.
 const NAMES: [(&str, &str); 62] = [
-    ("model", "the model"), ("modelname", "the model"), ("modelid", "the model"), ("llm", "the model"), ("baseurl", "the model"),
-    ("apibase", "the model"), ("apikey", "the model"), ("endpoint", "the model"), ("provider", "the model"), ("weights", "the model"),
-    ("temperature", "decoding"), ("topp", "decoding"), ("topk", "decoding"), ("maxtokens", "decoding"), ("maxoutputtokens", "decoding"),
-    ("maxnewtokens", "decoding"), ("maxcompletiontokens", "decoding"), ("decoding", "decoding"), ("sampling", "decoding"),
-    ("frequencypenalty", "decoding"), ("presencepenalty", "decoding"), ("repetitionpenalty", "decoding"), ("logitbias", "decoding"),
-    ("stopsequences", "decoding"), ("reasoningeffort", "decoding"), ("thinkingbudget", "decoding"), ("contextwindow", "decoding"),
-    ("limits", "limits"), ("steplimit", "limits"), ("maxturns", "limits"), ("turnlimit", "limits"), ("timelimit", "limits"),
-    ("tokenlimit", "limits"), ("tokenbudget", "limits"), ("stepbudget", "limits"), ("agenttimeout", "limits"), ("verifiertimeout", "limits"),
-    ("tasktimeout", "limits"), ("budget", "limits"), ("maxcost", "limits"), ("agenttimeoutsec", "limits"),
-    ("verifier", "the verifier"), ("grader", "the verifier"), ("reward", "the verifier"), ("scorer", "the verifier"),
-    ("passthreshold", "the verifier"), ("verifierenv", "the verifier"),
-    ("permissions", "permissions"), ("permission", "permissions"), ("sandbox", "permissions"), ("network", "permissions"),
-    ("allownetwork", "permissions"), ("networkaccess", "permissions"), ("privileged", "permissions"), ("allowinternet", "permissions"),
-    ("capabilities", "permissions"), ("mounts", "permissions"), ("isolation", "permissions"), ("interrupton", "permissions"),
-    ("hooks", "a hook"), ("hook", "a hook"), ("maxsteps", "limits"),
+    ("model", "the model"),
+    ("modelname", "the model"),
+    ("modelid", "the model"),
+    ("llm", "the model"),
+    ("baseurl", "the model"),
+    ("apibase", "the model"),
+    ("apikey", "the model"),
+    ("endpoint", "the model"),
+    ("provider", "the model"),
+    ("weights", "the model"),
+    ("temperature", "decoding"),
+    ("topp", "decoding"),
+    ("topk", "decoding"),
+    ("maxtokens", "decoding"),
+    ("maxoutputtokens", "decoding"),
+    ("maxnewtokens", "decoding"),
+    ("maxcompletiontokens", "decoding"),
+    ("decoding", "decoding"),
+    ("sampling", "decoding"),
+    ("frequencypenalty", "decoding"),
+    ("presencepenalty", "decoding"),
+    ("repetitionpenalty", "decoding"),
+    ("logitbias", "decoding"),
+    ("stopsequences", "decoding"),
+    ("reasoningeffort", "decoding"),
+    ("thinkingbudget", "decoding"),
+    ("contextwindow", "decoding"),
+    ("limits", "limits"),
+    ("steplimit", "limits"),
+    ("maxturns", "limits"),
+    ("turnlimit", "limits"),
+    ("timelimit", "limits"),
+    ("tokenlimit", "limits"),
+    ("tokenbudget", "limits"),
+    ("stepbudget", "limits"),
+    ("agenttimeout", "limits"),
+    ("verifiertimeout", "limits"),
+    ("tasktimeout", "limits"),
+    ("budget", "limits"),
+    ("maxcost", "limits"),
+    ("agenttimeoutsec", "limits"),
+    ("verifier", "the verifier"),
+    ("grader", "the verifier"),
+    ("reward", "the verifier"),
+    ("scorer", "the verifier"),
+    ("passthreshold", "the verifier"),
+    ("verifierenv", "the verifier"),
+    ("permissions", "permissions"),
+    ("permission", "permissions"),
+    ("sandbox", "permissions"),
+    ("network", "permissions"),
+    ("allownetwork", "permissions"),
+    ("networkaccess", "permissions"),
+    ("privileged", "permissions"),
+    ("allowinternet", "permissions"),
+    ("capabilities", "permissions"),
+    ("mounts", "permissions"),
+    ("isolation", "permissions"),
+    ("interrupton", "permissions"),
+    ("hooks", "a hook"),
+    ("hook", "a hook"),
+    ("maxsteps", "limits"),
 ];
 
 /// Why a key that an edit brings is refused.
@@ -30,53 +77,111 @@ pub(super) fn key(key: &str) -> Option<String> {
 pub(super) fn setting(plain: &str) -> Option<String> {
     for (at, sign) in plain.match_indices(['=', ':']) {
         let before = plain[..at].trim_end_matches(['"', '\'', ' ', ':', '`', '*', ']']);
-        let value = plain[at + sign.len()..].trim_start_matches(['=', '>', '"', '\'', ' ', '`', '*', '[', '\n']);
-        let name = before.rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).next().unwrap_or_default();
+        let value = plain[at + sign.len()..]
+            .trim_start_matches(['=', '>', '"', '\'', ' ', '`', '*', '[', '\n']);
+        let name = before
+            .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+            .next()
+            .unwrap_or_default();
         if let Some(why) = assigned(name, value) {
             return Some(why);
         }
     }
     plain.match_indices("--").find_map(|(at, _)| {
         let option = &plain[at + 2..];
-        let end = option.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(option.len());
+        let end = option
+            .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+            .unwrap_or(option.len());
         assigned(&option[..end], option[end..].trim_start_matches(['=', ' ', '"', '\'']))
     })
 }
 
 fn assigned(name: &str, value: &str) -> Option<String> {
     let bare: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
-    let value = value.split(|c: char| c.is_whitespace() || "\"',;)}]`".contains(c)).next().unwrap_or_default();
+    let value = value
+        .split(|c: char| c.is_whitespace() || "\"',;)}]`".contains(c))
+        .next()
+        .unwrap_or_default();
     let (_, about) = NAMES.iter().find(|(known, _)| *known == bare)?;
     is_set(&bare, value).then(|| format!("it sets '{name}', which is of {about}"))
 }
 
 /// Whether a value turns a knob. Names that programs use for other things need a value that only a knob has.
 fn is_set(name: &str, value: &str) -> bool {
-    const ON: [&str; 16] =
-        ["on", "off", "true", "false", "none", "all", "any", "public", "host", "unconfined", "allow", "disabled", "enabled", "full", "root", "*"];
+    const ON: [&str; 16] = [
+        "on",
+        "off",
+        "true",
+        "false",
+        "none",
+        "all",
+        "any",
+        "public",
+        "host",
+        "unconfined",
+        "allow",
+        "disabled",
+        "enabled",
+        "full",
+        "root",
+        "*",
+    ];
     let number = value.trim_end_matches('.').parse::<f64>().ok();
     match name {
         "temperature" => number.is_some_and(|number| (0.0..=2.0).contains(&number)),
         "model" | "modelname" | "modelid" | "llm" | "provider" => is_model(value),
-        "baseurl" | "apibase" | "endpoint" => value.starts_with("http") && (value.contains("/v1") || is_model(value)),
+        "baseurl" | "apibase" | "endpoint" => {
+            value.starts_with("http") && (value.contains("/v1") || is_model(value))
+        }
         "apikey" => value.starts_with("sk-"),
-        "sandbox" | "network" | "isolation" | "permission" | "permissions" | "capabilities" | "privileged" => {
+        "sandbox" | "network" | "isolation" | "permission" | "permissions" | "capabilities"
+        | "privileged" => {
             ON.contains(&value) || value.starts_with("allow") || value.starts_with('*')
         }
         "reward" => number.is_some_and(|number| number > 0.0),
-        "budget" | "limits" | "timelimit" => value.starts_with("unlimited") || value.starts_with("inf") || value == "none",
-        "verifier" | "grader" | "scorer" => matches!(value, "off" | "none" | "disabled" | "false" | "skip" | "null" | "mock" | "true" | "always"),
+        "budget" | "limits" | "timelimit" => {
+            value.starts_with("unlimited") || value.starts_with("inf") || value == "none"
+        }
+        "verifier" | "grader" | "scorer" => matches!(
+            value,
+            "off" | "none" | "disabled" | "false" | "skip" | "null" | "mock" | "true" | "always"
+        ),
         "weights" | "hook" | "hooks" | "mounts" | "sampling" | "decoding" | "interrupton" => false,
-        _ => number.is_some() || ON.contains(&value) || value.starts_with("unlimited") || matches!(value, "high" | "low" | "medium" | "max"),
+        _ => {
+            number.is_some()
+                || ON.contains(&value)
+                || value.starts_with("unlimited")
+                || matches!(value, "high" | "low" | "medium" | "max")
+        }
     }
 }
 
 fn is_model(value: &str) -> bool {
     const VENDORS: [&str; 20] = [
-        "gpt", "o1", "o3", "o4", "claude", "gemini", "openai", "anthropic", "mistral", "qwen", "deepseek", "llama", "grok", "kimi", "glm", "minimax",
-        "sonnet", "opus", "haiku", "simulated:",
+        "gpt",
+        "o1",
+        "o3",
+        "o4",
+        "claude",
+        "gemini",
+        "openai",
+        "anthropic",
+        "mistral",
+        "qwen",
+        "deepseek",
+        "llama",
+        "grok",
+        "kimi",
+        "glm",
+        "minimax",
+        "sonnet",
+        "opus",
+        "haiku",
+        "simulated:",
     ];
-    VENDORS.iter().any(|vendor| value.starts_with(vendor) || value.split('/').any(|part| part.starts_with(vendor)))
+    VENDORS.iter().any(|vendor| {
+        value.starts_with(vendor) || value.split('/').any(|part| part.starts_with(vendor))
+    })
 }
 
 #[cfg(test)]
@@ -86,14 +191,31 @@ mod tests {
     #[test]
     fn knobs_are_told_from_settings_of_programs() {
         for hostile in [
-            "temperature = 0.9", "\"max_tokens\": 9000", "--model gpt-5", "model: claude-opus", "sandbox: off", "network=host",
-            "reward := 1.0", "step_limit: 500", "--max-steps 900", "top-p=0.5", "reasoning_effort: high",
+            "temperature = 0.9",
+            "\"max_tokens\": 9000",
+            "--model gpt-5",
+            "model: claude-opus",
+            "sandbox: off",
+            "network=host",
+            "reward := 1.0",
+            "step_limit: 500",
+            "--max-steps 900",
+            "top-p=0.5",
+            "reasoning_effort: high",
         ] {
             assert!(setting(hostile).is_some(), "{hostile}");
         }
         for benign in [
-            "model = LinearRegression()", "timeout=30", "temperature = 21.5", "network: bridge", "note: check it", "--max-time 20",
-            "time limit: keep an eye on it", "weights = [1, 2]", "limits: see the manual", "verifier: it looks at files",
+            "model = LinearRegression()",
+            "timeout=30",
+            "temperature = 21.5",
+            "network: bridge",
+            "note: check it",
+            "--max-time 20",
+            "time limit: keep an eye on it",
+            "weights = [1, 2]",
+            "limits: see the manual",
+            "verifier: it looks at files",
         ] {
             assert_eq!(setting(&benign.to_lowercase()), None, "{benign}");
         }

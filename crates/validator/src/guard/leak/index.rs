@@ -1,7 +1,7 @@
 //! Fingerprints of what belongs to the tasks.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher as _;
 
@@ -56,6 +56,8 @@ pub struct LeakIndexBuilder {
     /// What each fingerprint stands for, and in which tasks it occurs.
     found: HashMap<u64, (LeakKind, BTreeSet<usize>)>,
     beginnings: HashMap<u64, BTreeSet<usize>>,
+    /// Those that count although many tasks have them.
+    unshared: HashSet<u64>,
 }
 
 impl fmt::Debug for LeakIndexBuilder {
@@ -105,7 +107,11 @@ impl LeakIndex {
     /// What of the tasks stands in a text as it is.
     pub(in crate::guard) fn verbatim(&self, text: &str) -> Vec<Leak> {
         let found: BTreeSet<_> = self.matches(&plain(text)).into_iter().collect();
-        let leak = |(task, kind): (usize, LeakKind)| Leak { task: self.tasks[task].clone(), kind, hidden: None };
+        let leak = |(task, kind): (usize, LeakKind)| Leak {
+            task: self.tasks[task].clone(),
+            kind,
+            hidden: None,
+        };
         found.into_iter().map(leak).collect()
     }
 
@@ -123,13 +129,16 @@ impl LeakIndex {
     /// Fingerprints of all stretches of the text without separators that begin like a literal.
     fn squeezed_in(&self, plain: &str) -> Vec<u64> {
         let text: Vec<char> = squeezed(plain).chars().collect();
-        let stretch = |from: usize, length: usize| -> String { text[from..from + length].iter().collect() };
+        let stretch =
+            |from: usize, length: usize| -> String { text[from..from + length].iter().collect() };
         let mut found = Vec::new();
         for from in 0..(text.len() + 1).saturating_sub(literals::SQUEEZED) {
             let beginning = self.key.hash_one((SQUEEZED, stretch(from, literals::SQUEEZED)));
             let lengths = self.beginnings.get(&beginning).into_iter().flatten();
             let fitting = lengths.filter(|length| from + **length <= text.len());
-            found.extend(fitting.map(|length| self.key.hash_one((SQUEEZED, stretch(from, *length)))));
+            found.extend(
+                fitting.map(|length| self.key.hash_one((SQUEEZED, stretch(from, *length)))),
+            );
         }
         found
     }
@@ -157,12 +166,16 @@ impl LeakIndexBuilder {
         for shingle in shingles(&plain(&text)) {
             self.note(task, SHINGLE, &shingle, LeakKind::Passage(source));
         }
-        let Literals { tokens, squeezed } = literals(&text, source, is_code(file));
+        let Literals { tokens, squeezed, odd } = literals(&text, source, is_code(file));
         for token in tokens {
             self.note(task, TOKEN, &token, LeakKind::Literal(source));
         }
         for squeezed in squeezed {
             self.note_squeezed(task, &squeezed, LeakKind::Literal(source));
+        }
+        for squeezed in odd {
+            let hash = self.note_squeezed(task, &squeezed, LeakKind::Literal(source));
+            self.unshared.extend(hash);
         }
         self
     }
@@ -170,17 +183,24 @@ impl LeakIndexBuilder {
     /// Forgets what more than a few tasks have in common.
     pub fn build(self) -> LeakIndex {
         let known = self.found.into_iter().filter_map(|(hash, (kind, tasks))| {
-            let own = kind == LeakKind::Name || tasks.len() <= SHARED;
+            let own =
+                kind == LeakKind::Name || tasks.len() <= SHARED || self.unshared.contains(&hash);
             tasks.first().copied().filter(|_| own).map(|task| (hash, (task, kind)))
         });
-        LeakIndex { known: known.collect(), key: self.key, tasks: self.tasks, beginnings: self.beginnings }
+        LeakIndex {
+            known: known.collect(),
+            key: self.key,
+            tasks: self.tasks,
+            beginnings: self.beginnings,
+        }
     }
 
     /// A name of several parts is told from everyday words by its joints, or by three words in a row.
     fn name(&mut self, name: &TaskName) {
         let task = self.number(name);
         let name = plain(name.as_str());
-        let parts: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> =
+            name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
         if parts.len() >= 2 || name.chars().any(|c| c.is_ascii_digit()) && name.len() >= 6 {
             for joint in ["-", "_", ".", ""] {
                 self.note(task, TOKEN, &parts.join(joint), LeakKind::Name);
@@ -199,28 +219,30 @@ impl LeakIndexBuilder {
         })
     }
 
-    fn note(&mut self, task: usize, tag: &str, text: &str, kind: LeakKind) {
+    fn note(&mut self, task: usize, tag: &str, text: &str, kind: LeakKind) -> u64 {
         let hash = self.key.hash_one((tag, text));
         let (known, tasks) = self.found.entry(hash).or_insert_with(|| (kind, BTreeSet::new()));
         *known = kind.min(*known);
         tasks.insert(task);
+        hash
     }
 
-    fn note_squeezed(&mut self, task: usize, squeezed: &str, kind: LeakKind) {
+    fn note_squeezed(&mut self, task: usize, squeezed: &str, kind: LeakKind) -> Option<u64> {
         let beginning: String = squeezed.chars().take(literals::SQUEEZED).collect();
         let length = squeezed.chars().count();
-        if length >= literals::SQUEEZED {
-            self.beginnings.entry(self.key.hash_one((SQUEEZED, beginning))).or_default().insert(length);
-            self.note(task, SQUEEZED, squeezed, kind);
-        }
+        (length >= literals::SQUEEZED).then(|| {
+            let beginning = self.key.hash_one((SQUEEZED, beginning));
+            self.beginnings.entry(beginning).or_default().insert(length);
+            self.note(task, SQUEEZED, squeezed, kind)
+        })
     }
 }
 
 /// Whether a file is a program, by its name; everything else is data.
 fn is_code(file: &str) -> bool {
     const CODE: [&str; 22] = [
-        "sh", "bash", "py", "awk", "sed", "pl", "rb", "js", "ts", "c", "h", "cc", "cpp", "rs", "go", "java", "sql", "lua",
-        "r", "php", "scala", "kt",
+        "sh", "bash", "py", "awk", "sed", "pl", "rb", "js", "ts", "c", "h", "cc", "cpp", "rs",
+        "go", "java", "sql", "lua", "r", "php", "scala", "kt",
     ];
     let name = file.rsplit('/').next().unwrap_or(file);
     name == "Dockerfile" || name.rsplit_once('.').is_some_and(|(_, ext)| CODE.contains(&ext))

@@ -6,8 +6,12 @@ use crate::guard::text::{plain, squeezed};
 
 /// A literal shorter than this, without its separators, counts only as a token of its own.
 pub(super) const SQUEEZED: usize = 8;
-/// Of longer ones the beginning is enough.
-pub(super) const MOST: usize = 64;
+/// Joined words are a name from this length on.
+const COMPOUND: usize = 10;
+/// A line of a program is one that somebody wrote for this task from this length on, without its separators.
+const LINE: usize = 20;
+/// Of longer literals the beginning is enough.
+const MOST: usize = 64;
 
 /// Distinctive literals of one text, in one spelling.
 #[derive(Debug, Default)]
@@ -16,34 +20,43 @@ pub(super) struct Literals {
     pub(super) tokens: Vec<String>,
     /// To be met anywhere in what is left of a text without its separators.
     pub(super) squeezed: Vec<String>,
+    /// The same, of messages so odd that nobody says them, even where many tasks share them.
+    pub(super) odd: Vec<String>,
+}
+
+/// How much must speak for a literal, by where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rigour {
+    /// Prose, and code outside of quotation marks: no identifier of a library must be taken for an answer.
+    Strict,
+    /// Between quotation marks in code.
+    Quoted,
+    /// In a file of expected values.
+    Data,
 }
 
 /// File name extensions: a dot in front of anything else joins no name.
 const EXTENSIONS: [&str; 48] = [
-    "txt", "csv", "tsv", "json", "jsonl", "yaml", "yml", "toml", "ini", "cfg", "conf", "env", "log", "md", "rst", "html",
-    "xml", "sql", "db", "sqlite", "py", "sh", "bash", "js", "ts", "c", "h", "cpp", "rs", "go", "rb", "pl", "java", "awk",
-    "sed", "cron", "tar", "gz", "tgz", "zip", "xz", "bin", "dat", "png", "jpg", "pdf", "key", "pem",
+    "txt", "csv", "tsv", "json", "jsonl", "yaml", "yml", "toml", "ini", "cfg", "conf", "env",
+    "log", "md", "rst", "html", "xml", "sql", "db", "sqlite", "py", "sh", "bash", "js", "ts", "c",
+    "h", "cpp", "rs", "go", "rb", "pl", "java", "awk", "sed", "cron", "tar", "gz", "tgz", "zip",
+    "xz", "bin", "dat", "png", "jpg", "pdf", "key", "pem",
 ];
 
-/// The literals of `text`, a whole file or instruction. In code, what stands between quotation marks or in a here-document is data.
+/// The literals of `text`, a whole file or instruction. In code and in prose, what stands between quotation marks is data.
 pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
     let mut found = Literals::default();
+    let is_data = !is_code && source != Source::Task;
     for line in text.lines() {
-        for token in tokens(&plain(line)) {
-            if is_distinctive(token, is_code || source == Source::Task) {
-                found.add(token);
-            }
+        let plain_line = plain(line);
+        let strict = |token: &&str| is_distinctive(token, Rigour::Strict);
+        tokens(&plain_line).filter(strict).for_each(|token| found.add(token));
+        let bare = squeezed(&plain_line);
+        if is_code && bare.chars().count() >= LINE {
+            found.squeezed.push(shortened(&bare));
         }
-        let pieces = if is_code || source == Source::Task { quoted(line) } else { vec![line] };
-        for piece in pieces {
-            let piece = plain(piece);
-            if is_phrase(&piece) && source != Source::Task {
-                found.squeezed.push(shortened(&squeezed(&piece)));
-            }
-            for token in tokens(&piece).filter(|token| is_distinctive(token, source == Source::Task)) {
-                found.add(token);
-            }
-        }
+        let pieces = if is_data { fields(line) } else { quoted(line) };
+        pieces.into_iter().for_each(|piece| found.piece(&plain(piece), source, is_data));
     }
     found
 }
@@ -56,6 +69,24 @@ impl Literals {
         }
         self.tokens.push(token.to_owned());
     }
+
+    /// A quoted string, or a line of data or a field of it.
+    fn piece(&mut self, piece: &str, source: Source, is_data: bool) {
+        let bare = shortened(&squeezed(piece));
+        if is_phrase(piece, source) {
+            self.squeezed.push(bare.clone());
+        }
+        if source == Source::Tests && is_odd(piece) {
+            self.odd.push(bare);
+        }
+        let rigour = match source {
+            Source::Task => Rigour::Strict,
+            _ if is_data => Rigour::Data,
+            _ => Rigour::Quoted,
+        };
+        let distinctive = |token: &&str| is_distinctive(token, rigour);
+        tokens(piece).filter(distinctive).for_each(|token| self.add(token));
+    }
 }
 
 fn shortened(squeezed: &str) -> String {
@@ -65,8 +96,6 @@ fn shortened(squeezed: &str) -> String {
 /// The tokens of a plain text: runs without blanks, quotation marks and brackets, and the parts of these between `=`, `:`
 /// `,` `|` and `/`.
 pub(super) fn tokens(plain: &str) -> impl Iterator<Item = &str> {
-    let trim = |token: &'static [char]| move |text: &str| -> bool { text.chars().all(|c| token.contains(&c)) };
-    let _ = trim;
     plain
         .split(|c: char| c.is_whitespace() || "\"'`()[]{}<>;".contains(c))
         .flat_map(|run| std::iter::once(run).chain(run.split(['=', ':', ',', '|', '/'])))
@@ -74,8 +103,8 @@ pub(super) fn tokens(plain: &str) -> impl Iterator<Item = &str> {
         .filter(|token| token.len() >= 4)
 }
 
-/// Whether a token would not be said by chance. `strictly` leaves only what no identifier of a library looks like.
-fn is_distinctive(token: &str, strictly: bool) -> bool {
+/// Whether a token would not be said by chance.
+fn is_distinctive(token: &str, rigour: Rigour) -> bool {
     if token.chars().count() > 200 || is_term(token) {
         return false;
     }
@@ -84,14 +113,15 @@ fn is_distinctive(token: &str, strictly: bool) -> bool {
     match (letters, digits) {
         (0, 0) => false,
         (0, _) => is_number_literal(token),
-        (_, 0) => is_name(token, strictly),
+        (_, 0) => is_name(token, rigour),
         _ => is_mixed(token, digits, letters),
     }
 }
 
 /// Digits with separators: an amount, a date, an address.
 fn is_number_literal(token: &str) -> bool {
-    let parts: Vec<&str> = token.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> =
+        token.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
         [whole] => !is_number(whole),
         _ => {
@@ -103,44 +133,76 @@ fn is_number_literal(token: &str) -> bool {
 
 /// Letters and digits: a hash, a password, a numbered name; not a term with a small number, such as `python3` or `step-2`.
 fn is_mixed(token: &str, digits: usize, letters: usize) -> bool {
-    let parts: Vec<&str> = token.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> =
+        token.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
     let known = |part: &&str| {
         let word = part.trim_matches(|c: char| c.is_ascii_digit());
-        is_term(part) || part.len() <= 2 || is_word(word) && part.len() - word.len() <= 1
+        is_term(part)
+            || part.len() <= 2
+            || is_word(word) && part.len() - word.len() <= 1
             || part.chars().all(|c| c.is_ascii_digit()) && part.len() <= 2
     };
-    digits + letters >= 6 && !parts.iter().all(known) || digits >= 5 && letters >= 2 && digits + letters >= 10
+    digits + letters >= 6 && !parts.iter().all(known)
+        || digits >= 5 && letters >= 2 && digits + letters >= 10
 }
 
-/// Letters only: a file name that is not a conventional one, an identifier or a compound with a rare part, a rare long word.
-fn is_name(token: &str, strictly: bool) -> bool {
-    let parts: Vec<&str> = token.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+/// Letters only: a file name that is not a conventional one, an identifier or another compound, a rare long word.
+fn is_name(token: &str, rigour: Rigour) -> bool {
+    let parts: Vec<&str> = words(token).collect();
     let rare = parts.iter().any(|part| part.len() >= 4 && !is_word(part));
+    let length = token.chars().count();
     match parts.as_slice() {
-        [.., stem, extension] if token.contains('.') && EXTENSIONS.contains(extension) => stem.len() >= 3,
-        [_] => !strictly && rare && token.chars().count() >= 10,
-        _ => !strictly && rare && token.chars().count() >= SQUEEZED,
+        [.., stem, extension] if token.contains('.') && EXTENSIONS.contains(extension) => {
+            stem.len() >= 3
+        }
+        _ if rigour == Rigour::Strict => false,
+        [_] => rare && length >= if rigour == Rigour::Data { 7 } else { 9 },
+        // In data and quoted, nobody joins the same words by chance, unless the compound is a usual one.
+        _ => rare && length >= SQUEEZED || length >= COMPOUND && !token.contains(['.', '/']),
     }
 }
 
 /// Whether a quoted string or a line of data is one that somebody made up for this task.
-fn is_phrase(plain: &str) -> bool {
-    let words: Vec<&str> = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+fn is_phrase(plain: &str, source: Source) -> bool {
+    let words: Vec<&str> = words(plain).collect();
     let letters: usize = words.iter().map(|word| word.len()).sum();
-    let rare = words.iter().any(|word| word.len() >= 4 && !is_word(word) && !word.chars().all(|c| c.is_ascii_digit()));
-    let digits = words.iter().any(|word| word.chars().all(|c| c.is_ascii_digit()) && !is_number(word));
+    let number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
+    let rare = words.iter().any(|word| word.len() >= 4 && !is_word(word) && !number(word));
+    let digits = words.iter().any(|word| number(word) && !is_number(word));
     match words.len() {
         0 | 1 => false,
-        2..5 => letters >= 10 && (rare || digits),
+        2 => letters >= 10 && (rare || digits) && source != Source::Task,
+        3 | 4 => letters >= if rare || digits { 10 } else { 15 },
         _ => letters >= 20,
     }
 }
 
-/// What stands between quotation marks of one kind in a line.
+/// Whether a message has signs in it that no prose has.
+fn is_odd(plain: &str) -> bool {
+    let signs = plain.chars().any(|c| "<>|=#@^~".contains(c));
+    signs && words(plain).count() >= 3 && squeezed(plain).chars().count() >= 15
+}
+
+fn words(plain: &str) -> impl Iterator<Item = &str> {
+    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// A line of data as a whole, and its fields.
+fn fields(line: &str) -> Vec<&str> {
+    let fields = line.split([',', ';', '\t', '|']).filter(|field| field.len() < line.len());
+    std::iter::once(line).chain(fields).collect()
+}
+
+/// What stands between quotation marks of one kind in a line: whole, and the pieces between variables and formats.
 fn quoted(line: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     for mark in ['"', '\'', '`'] {
-        pieces.extend(line.split(mark).skip(1).step_by(2));
+        for whole in line.split(mark).skip(1).step_by(2) {
+            pieces.push(whole);
+            pieces.extend(
+                whole.split(['$', '%', '{', '}']).filter(|piece| piece.len() < whole.len()),
+            );
+        }
     }
     pieces
 }
@@ -157,8 +219,16 @@ mod tests {
     #[test]
     fn made_up_values_are_distinctive() {
         for value in [
-            "48213", "2031-02-24", "hunter2x9", "amber-falcon-72", "3f786850e387550f", "vouchers.csv", "10.0.3.77",
-            "zephyr_ledger", "correcthorsebattery", "INV-0042-7",
+            "48213",
+            "2031-02-24",
+            "hunter2x9",
+            "amber-falcon-72",
+            "3f786850e387550f",
+            "vouchers.csv",
+            "10.0.3.77",
+            "zephyr_ledger",
+            "correcthorsebattery",
+            "INV-0042-7",
         ] {
             assert!(distinctive(value), "{value}");
         }
@@ -167,8 +237,24 @@ mod tests {
     #[test]
     fn everyday_terms_are_not() {
         for value in [
-            "utf-8", "python3", "requirements.txt", "sha256sum", "x86_64", "8080", "step-by-step", "read-only", "2024",
-            "0.001", "v1.2", "README.md", "set -e", "127.0.0.1", "key=value", "/dev/null", "10 seconds", "exit 1",
+            "utf-8",
+            "python3",
+            "requirements.txt",
+            "sha256sum",
+            "x86_64",
+            "8080",
+            "step-by-step",
+            "read-only",
+            "2024",
+            "0.001",
+            "v1.2",
+            "README.md",
+            "set -e",
+            "127.0.0.1",
+            "key=value",
+            "/dev/null",
+            "10 seconds",
+            "exit 1",
         ] {
             assert!(!distinctive(value), "{value}");
         }

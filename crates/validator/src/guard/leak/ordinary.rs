@@ -14,22 +14,47 @@ static TERMS: LazyLock<HashSet<&'static str>> =
 
 /// Words that carry grammar and no content.
 const GRAMMAR: [&str; 64] = [
-    "the", "and", "for", "are", "was", "were", "not", "but", "you", "your", "its", "with", "that", "this", "from",
-    "into", "onto", "then", "than", "when", "where", "which", "while", "what", "who", "how", "all", "any", "each",
-    "every", "some", "has", "have", "had", "will", "would", "shall", "should", "can", "could", "may", "might", "must",
-    "does", "did", "done", "been", "being", "there", "their", "they", "these", "those", "them", "only", "also",
-    "such", "same", "other", "over", "under", "after", "before", "per",
+    "the", "and", "for", "are", "was", "were", "not", "but", "you", "your", "its", "with", "that",
+    "this", "from", "into", "onto", "then", "than", "when", "where", "which", "while", "what",
+    "who", "how", "all", "any", "each", "every", "some", "has", "have", "had", "will", "would",
+    "shall", "should", "can", "could", "may", "might", "must", "does", "did", "done", "been",
+    "being", "there", "their", "they", "these", "those", "them", "only", "also", "such", "same",
+    "other", "over", "under", "after", "before", "per",
 ];
 
 /// Numbers that stand for themselves: ports, unit factors, limits of types.
 const NUMBERS: [&str; 24] = [
-    "5432", "3306", "6379", "27017", "11211", "8443", "8081", "8888", "9090", "9200", "5672", "1883", "65535", "86400",
-    "31536000", "44100", "48000", "32767", "2147483647", "4294967295", "1234", "12345", "123456", "123456789",
+    "5432",
+    "3306",
+    "6379",
+    "27017",
+    "11211",
+    "8443",
+    "8081",
+    "8888",
+    "9090",
+    "9200",
+    "5672",
+    "1883",
+    "65535",
+    "86400",
+    "31536000",
+    "44100",
+    "48000",
+    "32767",
+    "2147483647",
+    "4294967295",
+    "1234",
+    "12345",
+    "123456",
+    "123456789",
 ];
 
 /// Whether a lower-case word is a common one.
 pub(super) fn is_word(word: &str) -> bool {
-    word.len() < 3 || WORDS.contains(word) || stem(word).is_some_and(|stem| WORDS.contains(stem.as_str()))
+    word.len() < 3
+        || WORDS.contains(word)
+        || stem(word).is_some_and(|stem| WORDS.contains(stem.as_str()))
 }
 
 /// Whether a lower-case word carries content: no grammar word, three letters at least.
@@ -56,11 +81,26 @@ pub(super) fn is_number(digits: &str) -> bool {
 
 /// A word without a common ending.
 fn stem(word: &str) -> Option<String> {
-    let cut = |end: &str, put: &str| word.strip_suffix(end).filter(|rest| rest.len() >= 3).map(|rest| format!("{rest}{put}"));
-    let known = |stem: &Option<String>| stem.as_ref().is_some_and(|stem| WORDS.contains(stem.as_str()));
+    let cut = |end: &str, put: &str| {
+        word.strip_suffix(end).filter(|rest| rest.len() >= 3).map(|rest| format!("{rest}{put}"))
+    };
+    let known =
+        |stem: &Option<String>| stem.as_ref().is_some_and(|stem| WORDS.contains(stem.as_str()));
     [
-        cut("ies", "y"), cut("es", ""), cut("s", ""), cut("ing", ""), cut("ing", "e"), cut("ed", ""), cut("ed", "e"),
-        cut("ly", ""), cut("er", ""), cut("est", ""), cut("able", ""), cut("ness", ""), cut("ful", ""), cut("less", ""),
+        cut("ies", "y"),
+        cut("es", ""),
+        cut("s", ""),
+        cut("ing", ""),
+        cut("ing", "e"),
+        cut("ed", ""),
+        cut("ed", "e"),
+        cut("ly", ""),
+        cut("er", ""),
+        cut("est", ""),
+        cut("able", ""),
+        cut("ness", ""),
+        cut("ful", ""),
+        cut("less", ""),
     ]
     .into_iter()
     .find(known)

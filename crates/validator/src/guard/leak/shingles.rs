@@ -9,10 +9,12 @@ const SHORT: usize = 5;
 
 /// The shingles of a text in one spelling that would not occur in two texts by chance.
 pub(super) fn shingles(plain: &str) -> Vec<String> {
-    let words: Vec<&str> = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let telling = |window: &&[&str]| {
         let content = window.iter().filter(|word| is_content(word)).count();
-        let rare = window.iter().any(|word| !is_word(word) && !word.chars().all(|c| c.is_ascii_digit()));
+        let rare =
+            window.iter().any(|word| !is_word(word) && !word.chars().all(|c| c.is_ascii_digit()));
         if window.len() == LONG { content >= 4 } else { content >= 3 && rare }
     };
     let windows = words.windows(SHORT).chain(words.windows(LONG));
@@ -25,7 +27,11 @@ mod tests {
 
     #[test]
     fn everyday_phrases_make_no_shingle() {
-        assert!(shingles("write the result to a file in the current directory").iter().all(|s| s.split(' ').count() == LONG));
+        assert!(
+            shingles("write the result to a file in the current directory")
+                .iter()
+                .all(|s| s.split(' ').count() == LONG)
+        );
         assert!(shingles("it is in the same place as it was").is_empty());
     }
 

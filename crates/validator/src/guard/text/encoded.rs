@@ -15,7 +15,9 @@ const MOST_UNPACKED: u64 = 1 << 20;
 pub(super) fn decodings(text: &str) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for unbroken in [text.to_owned(), text.split_whitespace().collect::<String>()] {
-        for run in runs(&unbroken, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_')) {
+        for run in
+            runs(&unbroken, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_'))
+        {
             base64(run, &mut found);
         }
         for run in runs(&unbroken, |c| c.is_ascii_alphanumeric()) {
@@ -40,7 +42,14 @@ fn runs(text: &str, belongs: impl Fn(char) -> bool) -> impl Iterator<Item = &str
 
 /// The literal may begin at any of four places of a group, and the run may end in the middle of one.
 fn base64(run: &str, found: &mut Vec<(&'static str, String)>) {
-    let standard: String = run.chars().map(|c| match c { '-' => '+', '_' => '/', c => c }).collect();
+    let standard: String = run
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            c => c,
+        })
+        .collect();
     for start in 0..4.min(standard.len()) {
         let mut digits = standard[start..].to_owned();
         if digits.len() % 4 == 1 {
@@ -83,7 +92,8 @@ fn hexadecimal(text: &str) -> Vec<String> {
     };
     let mut found = pairs(&bare);
     found.extend(runs(text, |c| c.is_ascii_hexdigit()).map(str::to_owned));
-    let shifted: Vec<String> = found.iter().filter(|run| run.len() > SHORTEST).map(|run| run[1..].to_owned()).collect();
+    let shifted: Vec<String> =
+        found.iter().filter(|run| run.len() > SHORTEST).map(|run| run[1..].to_owned()).collect();
     found.extend(shifted);
     found.retain(|run| run.len() >= SHORTEST);
     found.iter_mut().for_each(|run| run.truncate(run.len() / 2 * 2));
@@ -131,7 +141,8 @@ fn escape(text: &str) -> Option<(char, usize)> {
 
 /// Lists of numbers as characters: decimal, octal, binary.
 fn numbers(text: &str) -> Vec<Vec<u8>> {
-    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let printable = |word: &&str, radix| {
         u8::from_str_radix(word, radix).ok().filter(|byte| (0x20..0x7f).contains(byte))
     };

@@ -5,4 +5,4 @@ mod plain;
 mod readings;
 
 pub(super) use self::plain::{disguise, plain, squeezed};
-pub(super) use self::readings::{Reading, readings};
+pub(super) use self::readings::readings;

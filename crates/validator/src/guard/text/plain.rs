@@ -40,7 +40,8 @@ pub(in crate::guard) fn disguise(text: &str) -> Option<String> {
 
 /// A letter of another script that looks like an ASCII letter; accents apart, which are honest.
 fn looks_ascii(c: char) -> bool {
-    let unfolded: Vec<char> = std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).collect();
+    let unfolded: Vec<char> =
+        std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).collect();
     let honest = unfolded.iter().all(char::is_ascii) && !is_styled(c);
     !honest && unfolded.iter().all(|c| look(*c).is_ascii_alphabetic())
 }
@@ -58,7 +59,8 @@ fn look(c: char) -> char {
     }
     let mut looks = LOOKS.lock().unwrap_or_else(PoisonError::into_inner);
     *looks.entry(c).or_insert_with(|| {
-        let mut skeleton = unicode_security::skeleton(c.encode_utf8(&mut [0; 4])).collect::<Vec<_>>();
+        let mut skeleton =
+            unicode_security::skeleton(c.encode_utf8(&mut [0; 4])).collect::<Vec<_>>();
         match (skeleton.pop(), skeleton.pop()) {
             (Some(one), None) if one.is_ascii() => one,
             _ => c,
@@ -82,7 +84,8 @@ mod tests {
     #[test]
     fn look_alikes_are_read_as_what_they_look_like() {
         // Cyrillic е and о, fullwidth, mathematical bold, a zero-width space, an accent.
-        for disguised in ["mоdеl", "ｍｏｄｅｌ", "𝐦𝐨𝐝𝐞𝐥", "mo\u{200b}del", "mödel", "MODEL"] {
+        for disguised in ["mоdеl", "ｍｏｄｅｌ", "𝐦𝐨𝐝𝐞𝐥", "mo\u{200b}del", "mödel", "MODEL"]
+        {
             assert_eq!(plain(disguised), "model", "{disguised:?}");
         }
     }
@@ -92,7 +95,16 @@ mod tests {
         for disguised in ["mоdеl", "ver\u{200b}ifier", "ｍｏdel", "𝐦odel", "scοre"] {
             assert!(disguise(disguised).is_some(), "{disguised:?}");
         }
-        for honest in ["naïve", "5 µs", "Größe", "проверь файл", "Δx → 0", "“quoted” – dash", "日本語 text", "café"] {
+        for honest in [
+            "naïve",
+            "5 µs",
+            "Größe",
+            "проверь файл",
+            "Δx → 0",
+            "“quoted” – dash",
+            "日本語 text",
+            "café",
+        ] {
             assert_eq!(disguise(honest), None, "{honest:?}");
         }
     }

@@ -55,7 +55,8 @@ fn hidden(how: &str, text: &str) -> Vec<(&'static str, String)> {
 }
 
 fn reversed_words(text: &str) -> String {
-    let words: Vec<String> = text.split_whitespace().map(|word| word.chars().rev().collect()).collect();
+    let words: Vec<String> =
+        text.split_whitespace().map(|word| word.chars().rev().collect()).collect();
     words.join(" ")
 }
 
@@ -156,6 +157,10 @@ mod tests {
     #[test]
     fn a_bomb_does_not_burst() {
         let zeros = "0".repeat(64 << 20);
-        assert!(readings(&BASE64.encode(&gzip(&zeros))).iter().all(|reading| reading.text.len() <= 2 << 20));
+        assert!(
+            readings(&BASE64.encode(&gzip(&zeros)))
+                .iter()
+                .all(|reading| reading.text.len() <= 2 << 20)
+        );
     }
 }

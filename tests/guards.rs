@@ -1,0 +1,204 @@
+//! Static guards before the bundled tasks and the minimal harness: planted leaks and hostile edits, beside as many innocent ones.
+//!
+//! The cases named `tuned` were looked at while the guards were written; those named `fresh` were written afterwards, and what they showed
+//! on first contact stands in `docs/guides/validation.md`.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use data_encoding::{BASE32, BASE64, BASE64URL, HEXLOWER};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use harness_benchmark::{HarborTask, Loader};
+use harness_core::{DocumentEdit, MinimalHarness, Operation};
+use harness_validator::{GuardKind, Guards, LeakIndex, Refusal, Source};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Texts for a harness, by what should become of them.
+#[derive(Deserialize)]
+struct Cases {
+    leaks: Vec<Leak>,
+    innocent: Vec<String>,
+    hostile: Vec<String>,
+    benign: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Leak {
+    /// `plain`, or the code that hides it.
+    code: String,
+    /// What stands before the secret.
+    before: String,
+    secret: String,
+}
+
+fn cases(name: &str) -> Cases {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn tasks() -> Vec<HarborTask> {
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tasks");
+    Loader::new().load(&bundled).unwrap().tasks
+}
+
+/// As the canonical example builds them.
+fn guards() -> &'static Guards {
+    static GUARDS: OnceLock<Guards> = OnceLock::new();
+    GUARDS.get_or_init(|| Guards::default().with_leaks(index(&tasks())))
+}
+
+fn index(tasks: &[HarborTask]) -> LeakIndex {
+    let mut index = LeakIndex::builder();
+    for task in tasks {
+        index.task(&task.task);
+        for (file, bytes) in task.tests.files() {
+            index.text(&task.task.name, Source::Tests, file, bytes);
+        }
+        for (file, bytes) in task.solution.iter().flat_map(|solution| solution.files.files()) {
+            index.text(&task.task.name, Source::Solution, file, bytes);
+        }
+    }
+    index.build()
+}
+
+fn replace(at: &str, value: Value) -> DocumentEdit {
+    DocumentEdit::one(Operation::Replace { at: at.into(), value })
+}
+
+/// The refusal of a text, wherever a harness has room for it: surfaces are taken in turn.
+fn refusal(guards: &Guards, index: usize, text: &str) -> Option<Refusal> {
+    let edit = match index % 4 {
+        0 => replace("/prompts/memory", json!(text)),
+        1 => {
+            replace("/prompts/system", json!(format!("You are an agent in a terminal.\n\n{text}")))
+        }
+        2 => replace(
+            "/skills",
+            json!([{ "name": "a-skill", "description": "When in doubt.", "body": text }]),
+        ),
+        _ => {
+            replace("/controls/reminders", json!([{ "when": { "every_calls": 20 }, "text": text }]))
+        }
+    };
+    guards.examine(&MinimalHarness::default(), &edit).unwrap().err()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    std::io::Write::write_all(&mut packed, text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+fn planted(leak: &Leak) -> String {
+    let secret = &leak.secret;
+    let half = (0..=secret.len() / 2).rev().find(|at| secret.is_char_boundary(*at)).unwrap();
+    let hidden = match leak.code.as_str() {
+        "plain" => secret.clone(),
+        "upper" => secret.to_uppercase(),
+        "base64" => BASE64.encode(secret.as_bytes()),
+        "base64+1" => BASE64.encode(format!("x{secret}yz").as_bytes()),
+        "base64+2" => BASE64URL.encode(format!("xy{secret}").as_bytes()),
+        "base32" => BASE32.encode(secret.as_bytes()),
+        "hex" => HEXLOWER.encode(secret.as_bytes()),
+        "hex pairs" => secret.bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+        "gzip" => BASE64.encode(&gzip(secret)),
+        "reversed" => secret.chars().rev().collect(),
+        "split" => format!("'{}' + '{}'", &secret[..half], &secret[half..]),
+        "spaced" => secret.chars().map(|c| format!("{c} ")).collect(),
+        other => panic!("no code {other}"),
+    };
+    format!("{} {hidden}", leak.before)
+}
+
+/// What got through of what should not, and what did not of what should.
+struct Outcome {
+    missed: Vec<String>,
+    alarms: Vec<String>,
+}
+
+fn leaks(cases: &Cases) -> Outcome {
+    let guards = guards();
+    let seen = |(index, text): (usize, &String)| {
+        refusal(guards, index, text).map(|refusal| (text.clone(), refusal))
+    };
+    let missed = cases.leaks.iter().enumerate().filter(|(index, leak)| {
+        refusal(guards, *index, &planted(leak))
+            .is_none_or(|refusal| refusal.guard != GuardKind::Leak)
+    });
+    Outcome {
+        missed: missed.map(|(_, leak)| format!("{} {}", leak.code, leak.secret)).collect(),
+        alarms: cases
+            .innocent
+            .iter()
+            .enumerate()
+            .filter_map(seen)
+            .map(|(text, why)| format!("{text}: {why}"))
+            .collect(),
+    }
+}
+
+fn hostilities(cases: &Cases) -> Outcome {
+    let guards = Guards::default();
+    let missed = cases
+        .hostile
+        .iter()
+        .enumerate()
+        .filter(|(index, text)| refusal(&guards, *index, text).is_none());
+    let alarm = |(index, text): (usize, &String)| {
+        refusal(&guards, index, text).map(|why| format!("{text}: {why}"))
+    };
+    Outcome {
+        missed: missed.map(|(_, text)| text.clone()).collect(),
+        alarms: cases.benign.iter().enumerate().filter_map(alarm).collect(),
+    }
+}
+
+#[test]
+fn planted_leaks_are_caught_and_innocent_edits_are_not() {
+    for name in ["guards_tuned.json", "guards_fresh.json"] {
+        let cases = cases(name);
+        let Outcome { missed, alarms } = leaks(&cases);
+        println!(
+            "{name}: {} of {} leaks missed, {} alarms of {}",
+            missed.len(),
+            cases.leaks.len(),
+            alarms.len(),
+            cases.innocent.len()
+        );
+        assert!(alarms.is_empty(), "{name}: {alarms:#?}");
+        assert!(missed.len() * 10 <= cases.leaks.len(), "{name}: {missed:#?}");
+        let verbatim: Vec<&String> =
+            missed.iter().filter(|missed| missed.starts_with("plain ")).collect();
+        assert!(verbatim.is_empty(), "{name}: {verbatim:#?}");
+    }
+}
+
+#[test]
+fn hostile_edits_are_refused_and_benign_ones_are_not() {
+    for name in ["guards_tuned.json", "guards_fresh.json"] {
+        let cases = cases(name);
+        let Outcome { missed, alarms } = hostilities(&cases);
+        println!(
+            "{name}: {} of {} hostile missed, {} alarms of {}",
+            missed.len(),
+            cases.hostile.len(),
+            alarms.len(),
+            cases.benign.len()
+        );
+        assert!(alarms.is_empty(), "{name}: {alarms:#?}");
+        assert!(missed.is_empty(), "{name}: {missed:#?}");
+    }
+}
+
+/// The bundled solutions' own working habits are the advice that a model gives: the tasks' texts must not swallow it.
+#[test]
+fn the_index_holds_every_task_and_shows_no_text() {
+    let tasks = tasks();
+    let shown = format!("{:?}", guards());
+    for task in &tasks {
+        assert!(!shown.contains(task.task.name.as_str()), "{shown}");
+    }
+    assert!(tasks.len() >= 20 && shown.contains("fingerprints"), "{shown}");
+}
