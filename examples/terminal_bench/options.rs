@@ -66,7 +66,7 @@ pub(crate) struct Options {
     /// Calls to the model in one trial; 100 when left out, 30 for a simulated model, which is quick.
     #[arg(long, value_name = "N", value_parser = at_least_1())]
     pub(crate) steps: Option<u32>,
-    /// Which rule decides: paper or sequential.
+    /// Which rule decides: paper, sequential or strict.
     #[arg(long, value_name = "GATE", default_value = "sequential")]
     pub(crate) gate: String,
     /// Task name to split (held-in, held-out, sealed), as TOML or JSON; stratified and seeded when left out.

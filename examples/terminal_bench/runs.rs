@@ -17,7 +17,7 @@ use harness_report::{
     write_atomically,
 };
 use harness_sandbox::TokioExecutor;
-use harness_validator::{GateKind, Guards, Plan, RegressionValidator};
+use harness_validator::{GateKind, Guards, Ledger, Plan, RegressionValidator, StrictGate};
 use serde::Serialize;
 
 use crate::options::{Agent, Options};
@@ -105,7 +105,7 @@ pub(crate) async fn evolve(
         .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
-        .validator(RegressionValidator::from(gate).with_guards(guards))
+        .validator(judge(gate, options).with_guards(guards))
         .identity("gate", gate)
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone())
@@ -128,6 +128,16 @@ pub(crate) async fn evolve(
     write_atomically(&state.directory().join("harness.json"), &tip)?;
     show(options, &summary, &run_table(&summary))?;
     stopped.map_or(Ok(()), Err)
+}
+
+/// The rule that decides. The strict one shares its level among as many decisions as this run can make.
+fn judge(kind: GateKind, options: &Options) -> RegressionValidator {
+    if kind != GateKind::Strict {
+        return RegressionValidator::from(kind);
+    }
+    let strict = StrictGate::default();
+    let horizon = options.rounds.saturating_mul(options.width);
+    RegressionValidator::new(StrictGate { ledger: Ledger { horizon, ..strict.ledger }, ..strict })
 }
 
 /// One agent on every task, without evolution.

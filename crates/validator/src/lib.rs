@@ -9,6 +9,7 @@ mod evidence;
 mod gate;
 mod guard;
 mod merge;
+mod missing;
 mod plan;
 mod stats;
 mod validator;
@@ -16,12 +17,14 @@ mod validator;
 pub use docket::{Docket, Hearing, PastDecision};
 pub use evidence::{Cell, Counts, Evidence, GatingSplit, Tally, TaskCells};
 pub use gate::{
-    Arm, CandidateGate, Gate, GateKind, PaperGate, Purchase, SequentialGate, Step, WorstCase,
+    Arm, CandidateGate, Gate, GateKind, Ledger, PaperGate, Purchase, Question, SequentialGate,
+    Spending, Step, StrictGate, WorstCase, ln_e_value,
 };
 pub use guard::{
     Growth, GuardKind, Guards, Leak, LeakIndex, LeakIndexBuilder, LeakKind, Refusal, Source,
 };
 pub use merge::{Composing, ForwardSelection};
+pub use missing::{Differences, Reading, bounds};
 pub use plan::{Plan, Planned, smallest_effect};
 pub use stats::{Belief, normal_cdf, probability_of_loss, within_task_variance};
 pub use validator::RegressionValidator;

@@ -11,3 +11,4 @@ fn seat(kind: GateKind) -> Fixture<ValidatorSeat> {
 
 harness_core::validator_laws!(paper, block_on, || seat(GateKind::Paper));
 harness_core::validator_laws!(sequential, block_on, || seat(GateKind::Sequential));
+harness_core::validator_laws!(strict, block_on, || seat(GateKind::Strict));

@@ -3,6 +3,7 @@
 mod paper;
 mod posterior;
 mod sequential;
+mod strict;
 mod veto;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::paper::PaperGate;
 pub use self::sequential::SequentialGate;
+pub use self::strict::{Ledger, Question, Spending, StrictGate, ln_e_value};
 
 use crate::docket::Docket;
 use crate::evidence::GatingSplit;
@@ -140,6 +142,8 @@ pub enum GateKind {
     /// [`SequentialGate`].
     #[default]
     Sequential,
+    /// [`StrictGate`].
+    Strict,
 }
 
 impl GateKind {
@@ -148,6 +152,7 @@ impl GateKind {
         match self {
             Self::Paper => Arc::new(PaperGate::default()),
             Self::Sequential => Arc::new(SequentialGate::default()),
+            Self::Strict => Arc::new(StrictGate::default()),
         }
     }
 }
@@ -157,6 +162,7 @@ impl fmt::Display for GateKind {
         f.pad(match self {
             Self::Paper => "paper",
             Self::Sequential => "sequential",
+            Self::Strict => "strict",
         })
     }
 }
@@ -170,13 +176,12 @@ impl FromStr for GateKind {
         match name {
             "paper" => Ok(Self::Paper),
             "sequential" => Ok(Self::Sequential),
-            "strict" => refuse("the gate 'strict' is not available in this version"),
-            other => refuse(&format!("there is no gate '{other}'")),
+            "strict" => Ok(Self::Strict),
+            other => {
+                let message =
+                    format!("there is no gate '{other}': choose 'paper', 'sequential' or 'strict'");
+                Err(Error::new(ErrorKind::InvalidInput, message))
+            }
         }
     }
-}
-
-fn refuse(what: &str) -> Result<GateKind> {
-    let message = format!("{what}: choose 'paper' or 'sequential'");
-    Err(Error::new(ErrorKind::InvalidInput, message))
 }

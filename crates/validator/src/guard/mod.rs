@@ -119,7 +119,7 @@ pub(crate) enum Admission<H> {
     /// It may be tried: the incumbent with its edit.
     Candidate(H),
     /// It is refused, with the reason.
-    Refused(Decision),
+    Refused(Box<Decision>),
 }
 
 impl Default for Guards {
@@ -193,11 +193,13 @@ impl Guards {
             {
                 Ok(candidate) => candidate,
                 Err(refusal) => {
-                    return Ok(Admission::Refused(Decision::refuse(refusal.to_string())));
+                    return Ok(Admission::Refused(Box::new(Decision::refuse(refusal.to_string()))));
                 }
             };
             Ok(match effects.seen(candidate.fingerprint()?, &proposal.id) {
-                Some(refusal) => Admission::Refused(Decision::refuse(refusal.to_string())),
+                Some(refusal) => {
+                    Admission::Refused(Box::new(Decision::refuse(refusal.to_string())))
+                }
                 None => Admission::Candidate(candidate),
             })
         };

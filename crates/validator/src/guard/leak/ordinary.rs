@@ -23,7 +23,8 @@ const GRAMMAR: [&str; 64] = [
 ];
 
 /// Numbers that stand for themselves: ports, unit factors, limits of types.
-const NUMBERS: [&str; 24] = [
+const NUMBERS: [&str; 25] = [
+    "8080",
     "5432",
     "3306",
     "6379",

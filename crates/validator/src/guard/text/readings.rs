@@ -109,6 +109,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case tries every code, and every code is read in every way.
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
         #[test]
         fn a_secret_shows_through_every_code(secret in "[a-z]{3,6}[-_ .][a-zA-Z0-9]{4,12}", pad in "[a-z]{0,3}") {
             let padded = format!("{pad}{secret}!");

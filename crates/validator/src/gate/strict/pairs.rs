@@ -1,0 +1,79 @@
+//! Attempts of both sides put together, block by block.
+
+use harness_core::TaskName;
+
+use crate::evidence::{Cell, Counts, Evidence, GatingSplit, PairedTask, TaskCells, total};
+use crate::missing::{Differences, Reading};
+
+/// The first attempts at each task, paired in their order. Only attempts beside the candidates count for the incumbent: those of its
+/// assessment chose what was proposed.
+pub(super) struct Paired {
+    cells: Vec<(GatingSplit, TaskName, Vec<(Cell, Cell)>)>,
+    tasks: Vec<PairedTask>,
+}
+
+impl Paired {
+    /// How many whole blocks there are: attempts that every task has had of both sides.
+    pub(super) fn blocks(evidence: &Evidence) -> u32 {
+        let tasks = evidence.held_in.iter().chain(&evidence.held_out);
+        let blocks = tasks.map(|task| task.candidate.len().min(task.beside.len())).min();
+        blocks.and_then(|blocks| u32::try_from(blocks).ok()).unwrap_or(0)
+    }
+
+    /// The first `blocks` attempts at the wanted tasks.
+    pub(super) fn of(
+        evidence: &Evidence,
+        blocks: usize,
+        wanted: impl Fn(&TaskCells) -> bool,
+    ) -> Self {
+        let (mut cells, mut tasks) = (Vec::new(), Vec::new());
+        for split in GatingSplit::BOTH {
+            for task in evidence.split(split).iter().filter(|task| wanted(task)) {
+                let sides = task.beside.iter().copied().zip(task.candidate.iter().copied());
+                cells.push((split, task.task.clone(), sides.take(blocks).collect()));
+                let (beside, candidate) =
+                    (task.beside.iter().copied(), task.candidate.iter().copied());
+                let counts = Counts::paired(beside, candidate, blocks);
+                tasks.push(PairedTask { task: task.task.clone(), split, counts });
+            }
+        }
+        Self { cells, tasks }
+    }
+
+    pub(super) fn tasks(&self) -> &[PairedTask] {
+        &self.tasks
+    }
+
+    /// Scored attempts of a split.
+    pub(super) fn counts(&self, split: GatingSplit) -> Counts {
+        total(&self.tasks, split)
+    }
+
+    /// How all pairs differ.
+    pub(super) fn whole(&self, reading: Reading) -> Differences {
+        self.differences(reading, |_, _| true)
+    }
+
+    /// How the pairs of a split differ.
+    pub(super) fn on(&self, split: GatingSplit, reading: Reading) -> Differences {
+        self.differences(reading, |on, _| on == split)
+    }
+
+    /// How the pairs of some tasks differ.
+    pub(super) fn chosen(
+        &self,
+        reading: Reading,
+        wanted: impl Fn(&TaskName) -> bool,
+    ) -> Differences {
+        self.differences(reading, |_, task| wanted(task))
+    }
+
+    fn differences(
+        &self,
+        reading: Reading,
+        wanted: impl Fn(GatingSplit, &TaskName) -> bool,
+    ) -> Differences {
+        let tasks = self.cells.iter().filter(|(split, task, _)| wanted(*split, task));
+        tasks.map(|(_, _, pairs)| Differences::of(pairs.iter().copied(), reading)).sum()
+    }
+}
