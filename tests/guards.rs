@@ -192,7 +192,6 @@ fn hostile_edits_are_refused_and_benign_ones_are_not() {
     }
 }
 
-/// The bundled solutions' own working habits are the advice that a model gives: the tasks' texts must not swallow it.
 #[test]
 fn the_index_holds_every_task_and_shows_no_text() {
     let tasks = tasks();

@@ -99,7 +99,7 @@ fn an_option_that_cannot_be_met_says_what_can() {
     let cases: [(&[&str], i32, &[&str]); 9] = [
         (&["--rounds", "many"], 2, &["--rounds"]),
         (&["--no-such-option"], 2, &["--no-such-option"]),
-        (&["--gate", "strict"], 1, &["strict", "sequential"]),
+        (&["--gate", "lenient"], 1, &["lenient", "strict"]),
         (&["--model", "gpt"], 1, &["--base-url", "simulated:"]),
         (&["--model", "simulated:genius"], 1, &["genius", "explorer"]),
         (&["--sandbox", "unconfined"], 1, &["--yes-run-unconfined"]),

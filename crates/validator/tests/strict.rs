@@ -7,8 +7,8 @@
 
 use harness_core::{Decision, TaskName, Verdict};
 use harness_validator::{
-    Arm, Cell, Docket, Evidence, Gate, GatingSplit, Hearing, PastDecision, Purchase, Question,
-    Step, StrictGate, TaskCells,
+    Arm, Cell, Docket, Evidence, Gate, Hearing, PastDecision, Purchase, Question, Step, StrictGate,
+    TaskCells,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +19,9 @@ const ATTEMPTS: u32 = 2;
 
 /// True pass rates of (incumbent, candidate), by task: held-in first.
 type Rates = Vec<(f64, f64)>;
+
+/// Draws a world.
+type Making = fn(&mut ChaCha8Rng) -> World;
 
 struct World {
     rates: Rates,
@@ -136,7 +139,6 @@ fn hearing(world: &World) -> Hearing {
         target: world.target.iter().map(|index| name(*index)).collect(),
         held_in: cells(0, HELD_IN),
         held_out: cells(HELD_IN, HELD_OUT),
-        ..Evidence::default()
     })
 }
 
@@ -250,7 +252,7 @@ fn real_gains_are_found() {
         let level = StrictGate::default().ledger.next(&[]);
         Question { better, worse, level, power: 0.9 }.pairs_if_it_helps()
     };
-    let cases: [(&str, f64, fn(&mut ChaCha8Rng) -> World); 3] = [
+    let cases: [(&str, f64, Making); 3] = [
         ("targeted +8", 0.95, |rng| targeted(8.0, rng)),
         ("targeted +5", 0.80, |rng| targeted(5.0, rng)),
         ("uniform +11", 0.90, |rng| uniform(11.0, rng)),
@@ -301,5 +303,4 @@ fn the_ledger_is_in_the_decisions() {
         .map(|past| past.decision.finding.as_ref().unwrap().stake.unwrap().level)
         .collect();
     assert!(levels.iter().all(|level| (level - 0.05 * 0.9 / 16.0).abs() < 1e-12), "{levels:?}");
-    let _split = GatingSplit::BOTH;
 }

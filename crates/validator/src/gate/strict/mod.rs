@@ -135,7 +135,7 @@ impl Case<'_> {
                 seen.worse,
                 seen.pairs()
             );
-            self.decide(Verdict::Reject, why, &paired)
+            self.decide(Verdict::Reject, &why, &paired)
         })
     }
 
@@ -147,11 +147,11 @@ impl Case<'_> {
         }
         let paired = Paired::of(self.evidence, done as usize, |_| true);
         if let Some((verdict, why)) = self.verdict(&paired) {
-            return self.decide(verdict, why, &paired);
+            return self.decide(verdict, &why, &paired);
         }
         if done >= CandidateGate::worst_case(self.gate, self.evidence.attempts).candidate {
             let why = format!("all attempts are used: {}", self.open_question(&paired));
-            return self.decide(Verdict::Inconclusive, why, &paired);
+            return self.decide(Verdict::Inconclusive, &why, &paired);
         }
         self.block(done + 1)
     }
@@ -240,7 +240,7 @@ impl Case<'_> {
         (!purchases.is_empty()).then_some(Step::Buy(purchases))
     }
 
-    fn decide(&self, verdict: Verdict, why: String, paired: &Paired) -> Step {
+    fn decide(&self, verdict: Verdict, why: &str, paired: &Paired) -> Step {
         let ln_e = self.gain(paired);
         let seen = paired.whole(Reading::Adverse);
         let [held_in, held_out]: [Counts; 2] = GatingSplit::BOTH.map(|split| paired.counts(split));

@@ -8,8 +8,15 @@ use crate::missing::{Differences, Reading};
 /// The first attempts at each task, paired in their order. Only attempts beside the candidates count for the incumbent: those of its
 /// assessment chose what was proposed.
 pub(super) struct Paired {
-    cells: Vec<(GatingSplit, TaskName, Vec<(Cell, Cell)>)>,
+    cells: Vec<TaskPairs>,
     tasks: Vec<PairedTask>,
+}
+
+/// The pairs of (incumbent, candidate) outcomes at one task.
+struct TaskPairs {
+    split: GatingSplit,
+    task: TaskName,
+    pairs: Vec<(Cell, Cell)>,
 }
 
 impl Paired {
@@ -30,7 +37,8 @@ impl Paired {
         for split in GatingSplit::BOTH {
             for task in evidence.split(split).iter().filter(|task| wanted(task)) {
                 let sides = task.beside.iter().copied().zip(task.candidate.iter().copied());
-                cells.push((split, task.task.clone(), sides.take(blocks).collect()));
+                let pairs = sides.take(blocks).collect();
+                cells.push(TaskPairs { split, task: task.task.clone(), pairs });
                 let (beside, candidate) =
                     (task.beside.iter().copied(), task.candidate.iter().copied());
                 let counts = Counts::paired(beside, candidate, blocks);
@@ -73,7 +81,7 @@ impl Paired {
         reading: Reading,
         wanted: impl Fn(GatingSplit, &TaskName) -> bool,
     ) -> Differences {
-        let tasks = self.cells.iter().filter(|(split, task, _)| wanted(*split, task));
-        tasks.map(|(_, _, pairs)| Differences::of(pairs.iter().copied(), reading)).sum()
+        let wanted = self.cells.iter().filter(|cells| wanted(cells.split, &cells.task));
+        wanted.map(|cells| Differences::of(cells.pairs.iter().copied(), reading)).sum()
     }
 }
