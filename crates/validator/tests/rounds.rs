@@ -109,7 +109,9 @@ fn edits_that_get_along_are_promoted_together() {
                 let together = report.composition.expect("a decision of its own");
                 assert_eq!(together.evidence.expect("trials").held_in.change(), 10);
             }
-            GateKind::Sequential => assert_eq!(report.promoted, ["r1-p2".into()]),
+            GateKind::Sequential | GateKind::Strict => {
+                assert_eq!(report.promoted, ["r1-p2".into()]);
+            }
         }
     }
 }
@@ -191,7 +193,7 @@ fn a_loss_on_either_split_is_never_promoted() {
             let report = round(&world, kind, &[up("a")]);
             // One task lost among four mended is no drop of the count: only a look at single tasks sees it.
             let expected = match kind {
-                GateKind::Paper => Verdict::Promote,
+                GateKind::Paper | GateKind::Strict => Verdict::Promote,
                 GateKind::Sequential => Verdict::Reject,
             };
             assert_eq!(report.judged[0].decision.verdict, expected, "{kind}, {hurt}");
