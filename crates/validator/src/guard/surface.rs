@@ -23,9 +23,9 @@ pub(super) fn outside(
     if bounds(before) != bounds(after) {
         return Some("it changes which surfaces there are, or their bounds".to_owned());
     }
-    // Surfaces of a harness that is no document need not be places in its JSON: its own `apply` knows where they are.
+    // Surfaces of a harness that is no document need not be places in its JSON, or named at all: its own `apply` knows where they are.
     let places: Vec<&str> = before.iter().map(|surface| surface.id.as_str()).collect();
-    if !places.iter().all(|place| document.pointer(place).is_some()) {
+    if places.is_empty() || !places.iter().all(|place| document.pointer(place).is_some()) {
         return None;
     }
     let covered = |place: &&String| places.iter().any(|surface| is_at_or_below(place, surface));
