@@ -358,14 +358,12 @@ fn a_gain_that_is_less_likely_than_none_ends_the_looks_early() {
 
 #[test]
 fn gates_have_names_and_an_unknown_one_is_told_which_there_are() {
-    for kind in [GateKind::Paper, GateKind::Sequential] {
+    for kind in [GateKind::Paper, GateKind::Sequential, GateKind::Strict] {
         assert_eq!(kind.to_string().parse::<GateKind>().expect("a name"), kind);
     }
-    for name in ["strict", "", "Paper"] {
+    for name in ["lenient", "", "Paper"] {
         let error = name.parse::<GateKind>().expect_err("no such gate");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.message().contains("'paper' or 'sequential'"), "{error}");
+        assert!(error.message().contains("'paper', 'sequential' or 'strict'"), "{error}");
     }
-    let strict = "strict".parse::<GateKind>().expect_err("not yet");
-    assert!(strict.message().contains("not available in this version"), "{strict}");
 }
