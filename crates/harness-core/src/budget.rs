@@ -1,24 +1,24 @@
 //! Caps over everything a run spends: trials, mining, proposing and judging alike.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Reserved, Settlement};
 use crate::error::{Error, ErrorKind, Result};
-use crate::llm::{Request, Usage};
 use crate::trial::Spent;
 
-/// What a run may spend in all. `None` is no cap.
+/// What a run may spend in all, its resumed sessions together. `None` is no cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Caps {
-    /// US dollars. Refused as soon as a call's price turns out to be unknown.
+    /// US dollars. A model without a price is refused then.
     pub usd: Option<f64>,
     /// Tokens, sent and received.
     pub tokens: Option<u64>,
     /// Trials.
     pub trials: Option<u64>,
-    /// Time, counted over the sessions of a resumed run each on its own.
+    /// Time.
     pub time: Option<Duration>,
 }
 
@@ -32,19 +32,47 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
+    /// What is settled, and what never will be, at its worst case.
     spent: Spent,
     reserved_tokens: u64,
-    unknown_tokens: u64,
+    reserved_usd: f64,
     trials: u64,
+    /// Of earlier sessions.
+    earlier: Duration,
+    /// Of this one.
     elapsed: Duration,
 }
 
-/// A call that was admitted and not yet settled. Dropped unsettled (cancelled, failed in an unknown way), its
-/// worst case stays spent.
+/// A call that was admitted and not yet settled. Dropped unsettled (cancelled, failed in an unknown way), it stays spent at
+/// its worst case.
 #[derive(Debug)]
 #[must_use = "settle it, or its worst case stays spent"]
 pub struct Reservation {
-    tokens: u64,
+    budget: Arc<Budget>,
+    reserved: Reserved,
+    settled: bool,
+}
+
+impl Reservation {
+    /// What was set aside.
+    pub fn reserved(&self) -> &Reserved {
+        &self.reserved
+    }
+
+    /// Replaces the worst case by what became of the call, and says what that counts as.
+    pub fn settle(mut self, settlement: &Settlement) -> Spent {
+        self.settled = true;
+        self.budget.replace(&self.reserved, settlement)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.settled {
+            let unknown = Settlement::Unknown { reason: String::new() };
+            self.budget.replace(&self.reserved, &unknown);
+        }
+    }
 }
 
 impl Budget {
@@ -58,7 +86,7 @@ impl Budget {
         &self.caps
     }
 
-    /// What was spent so far, unsettled calls apart.
+    /// What was spent so far, calls in flight apart. What is unknown is in it at its worst case, told apart.
     pub fn spent(&self) -> Spent {
         self.state().spent
     }
@@ -68,16 +96,24 @@ impl Budget {
         self.state().trials
     }
 
-    /// Takes over what an earlier session of the same run spent.
-    pub fn carry(&self, spent: Spent, trials: u64) {
+    /// Takes over what earlier sessions of the same run spent.
+    pub fn carry(&self, spent: Spent, trials: u64, time: Duration) {
         let mut state = self.state();
         state.spent += spent;
         state.trials += trials;
+        state.earlier += time;
     }
 
-    /// Notes how long the run has lasted.
+    /// Notes how long this session has lasted.
     pub fn note_elapsed(&self, elapsed: Duration) {
-        self.state().elapsed = elapsed;
+        let mut state = self.state();
+        state.elapsed = state.elapsed.max(elapsed);
+    }
+
+    /// How long all sessions have lasted, as far as was noted.
+    pub fn elapsed(&self) -> Duration {
+        let state = self.state();
+        state.earlier + state.elapsed
     }
 
     /// Admits one more trial.
@@ -86,7 +122,7 @@ impl Budget {
     /// [`ErrorKind::Budget`] naming the cap that is reached.
     pub fn admit_trial(&self) -> Result<()> {
         let mut state = self.state();
-        self.check(&state, 0)?;
+        self.check(&state, &Reserved { tokens: 0, usd: Some(0.0) })?;
         if self.caps.trials.is_some_and(|cap| state.trials >= cap) {
             return Err(reached("trials", state.trials));
         }
@@ -98,48 +134,40 @@ impl Budget {
     ///
     /// # Errors
     /// [`ErrorKind::Budget`] naming the cap that the call could overrun.
-    pub fn reserve(&self, request: &Request) -> Result<Reservation> {
+    pub fn reserve(self: &Arc<Self>, worst: Reserved) -> Result<Reservation> {
         let mut state = self.state();
-        let tokens = worst_case_tokens(request);
-        self.check(&state, tokens)?;
-        state.reserved_tokens += tokens;
-        Ok(Reservation { tokens })
+        self.check(&state, &worst)?;
+        state.reserved_tokens += worst.tokens;
+        state.reserved_usd += worst.usd.unwrap_or(0.0);
+        Ok(Reservation { budget: Arc::clone(self), reserved: worst, settled: false })
     }
 
-    /// Replaces a reservation by what the server told. Without usage, the worst case stays counted against
-    /// the cap on tokens and the call is counted as one of unknown cost.
-    pub fn settle(&self, reservation: &Reservation, usage: Option<&Usage>) {
+    fn replace(&self, reserved: &Reserved, settlement: &Settlement) -> Spent {
+        let spent = settlement.spent(reserved);
         let mut state = self.state();
-        state.reserved_tokens -= reservation.tokens;
-        if usage.is_none() {
-            state.unknown_tokens += reservation.tokens;
-        }
-        state.spent += Spent::call(usage);
+        state.reserved_tokens -= reserved.tokens;
+        state.reserved_usd -= reserved.usd.unwrap_or(0.0);
+        state.spent += spent;
+        spent
     }
 
-    /// Gives a reservation back: the call certainly cost nothing (it was refused before any work).
-    pub fn release(&self, reservation: &Reservation) {
-        self.state().reserved_tokens -= reservation.tokens;
-    }
-
-    fn check(&self, state: &State, more_tokens: u64) -> Result<()> {
-        let tokens = state.spent.tokens() + state.reserved_tokens + state.unknown_tokens;
-        if self.caps.tokens.is_some_and(|cap| tokens + more_tokens > cap) {
-            return Err(reached("tokens", state.spent.tokens()));
+    fn check(&self, state: &State, more: &Reserved) -> Result<()> {
+        let tokens = state.spent.tokens_at_most() + state.reserved_tokens;
+        if self.caps.tokens.is_some_and(|cap| tokens >= cap || tokens + more.tokens > cap) {
+            return Err(reached("tokens", state.spent.tokens_at_most()));
         }
         if let Some(cap) = self.caps.usd {
-            match state.spent.usd() {
-                None => {
-                    let message = "a cap on dollars is set, but the price of this model is not known: \
-                                   give its price, or cap tokens instead";
-                    return Err(Error::new(ErrorKind::Budget, message));
-                }
-                Some(usd) if usd >= cap => return Err(reached("dollars", usd)),
-                Some(_) => {}
+            let (Some(spent), Some(more)) = (state.spent.usd_at_most(), more.usd) else {
+                return Err(unpriced());
+            };
+            let usd = spent + state.reserved_usd;
+            if usd >= cap || usd + more > cap {
+                return Err(reached("dollars", format!("{spent:.4}")));
             }
         }
-        if self.caps.time.is_some_and(|cap| state.elapsed >= cap) {
-            return Err(reached("time", format!("{:.0} s", state.elapsed.as_secs_f64())));
+        let time = state.earlier + state.elapsed;
+        if self.caps.time.is_some_and(|cap| time >= cap) {
+            return Err(reached("time", format!("{:.0} s", time.as_secs_f64())));
         }
         Ok(())
     }
@@ -150,20 +178,14 @@ impl Budget {
     }
 }
 
-/// Three bytes a token and a reply of the full length: an upper estimate for text in every language.
-fn worst_case_tokens(request: &Request) -> u64 {
-    let bytes: usize = request
-        .messages
-        .iter()
-        .map(|message| {
-            let calls: usize =
-                message.tool_calls.iter().map(|call| call.arguments.to_text().len()).sum();
-            message.content.len() + calls
-        })
-        .sum();
-    (bytes as u64).div_ceil(3) + u64::from(request.max_tokens.unwrap_or(4096))
+fn reached(cap: &str, spent: impl std::fmt::Display) -> Error {
+    let message = format!(
+        "the cap on {cap} is reached (spent: {spent}; what more was asked for could overrun it)"
+    );
+    Error::new(ErrorKind::Budget, message)
 }
 
-fn reached(cap: &str, spent: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Budget, format!("the cap on {cap} is reached (spent: {spent})"))
+fn unpriced() -> Error {
+    let message = "a cap on dollars is set, but what earlier calls of this run cost is not known: cap tokens instead";
+    Error::new(ErrorKind::Budget, message)
 }

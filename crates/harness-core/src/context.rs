@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Budget;
-use crate::clock::{Clock, SystemClock};
+use crate::call::Purpose;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::ModelId;
+use crate::id::{Fingerprint, ModelId};
 use crate::llm::{Completion, LlmBackend, Request};
-use crate::meter::Meter;
+use crate::meter::{Ledger, Meter};
 use crate::origin::{Origin, Standstill};
 use crate::sandbox::Session;
 use crate::trajectory::{Observation, Step, Trajectory};
-use crate::trial::{Finish, Spent};
+use crate::trial::{Finish, TrialId};
 
 /// What one attempt may use. Not a surface: no edit changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +73,8 @@ impl fmt::Debug for RunContext<'_> {
 pub(crate) struct TrialLog {
     pub(crate) trajectory: Trajectory,
     pub(crate) activations: BTreeMap<String, u64>,
-    pub(crate) spent: Spent,
+    /// Calls that were answered: those that count against the limit on steps.
+    pub(crate) answered: u32,
     pub(crate) limit_hit: Option<Finish>,
 }
 
@@ -84,8 +85,10 @@ impl<'a> RunContext<'a> {
         session: &'a dyn Session,
         limits: TrialLimits,
     ) -> Self {
-        let meter = Meter::new(model, Arc::new(Budget::default()));
-        Self::new(meter, session, limits, Arc::new(SystemClock::default()), 0)
+        let nobody = Purpose::Trial(TrialId(Fingerprint::of_bytes(&[])));
+        let meter = Meter::new(model, Arc::new(Ledger::unlimited()), nobody);
+        let clock = Arc::clone(&meter.ledger().clock);
+        Self::new(meter, session, limits, clock, 0)
     }
 
     pub(crate) fn new(
@@ -132,8 +135,7 @@ impl<'a> RunContext<'a> {
 
     /// Calls to the model left.
     pub fn steps_left(&self) -> u32 {
-        let calls = u32::try_from(self.log().spent.calls).unwrap_or(u32::MAX);
-        self.limits.steps.saturating_sub(calls)
+        self.limits.steps.saturating_sub(self.log().answered)
     }
 
     /// Asks the model. Reply length, temperature and seed are set from the limits where the request leaves them open.
@@ -145,14 +147,15 @@ impl<'a> RunContext<'a> {
         let call = self.admit_call()?;
         request.max_tokens.get_or_insert(self.limits.reply_tokens);
         request.temperature = request.temperature.or(self.limits.temperature);
-        request.seed.get_or_insert(self.seed.wrapping_add(call));
+        request.seed.get_or_insert(self.seed.wrapping_add(u64::from(call)));
         request.origin = Origin {
             replicate: Some(self.seed),
             time_left: Some(self.remaining()),
             standstill: self.standstill.clone(),
+            ..Origin::default()
         };
         let completion = self.meter.complete(request).await?;
-        self.log().spent += Spent::call(completion.usage.as_ref());
+        self.log().answered += 1;
         Ok(completion)
     }
 
@@ -198,14 +201,15 @@ impl<'a> RunContext<'a> {
         self.standstill.clone()
     }
 
-    fn admit_call(&self) -> Result<u64> {
+    fn admit_call(&self) -> Result<u32> {
+        let tokens = self.meter.account().spent().tokens();
         let mut log = self.log();
-        let hit = if log.spent.calls >= u64::from(self.limits.steps) {
+        let hit = if log.answered >= self.limits.steps {
             Finish::OutOfSteps
-        } else if log.spent.tokens() >= self.limits.tokens {
+        } else if tokens >= self.limits.tokens {
             Finish::OutOfTokens
         } else {
-            return Ok(log.spent.calls);
+            return Ok(log.answered);
         };
         let message = format!("the attempt is over: {hit:?}");
         log.limit_hit = Some(hit);

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{Claim, RoundReport};
 use crate::id::{ModelId, TaskName};
 use crate::sandbox::Isolation;
-use crate::trial::{SplitName, Trial};
+use crate::trial::{Spent, SplitName, Trial};
 use crate::verdict::Decision;
 use crate::weakness::Weakness;
 
@@ -28,6 +30,11 @@ pub enum Event<'a> {
         isolation: &'a Isolation,
         /// Rounds that were finished in earlier sessions.
         rounds_done: u32,
+    },
+    /// The journal holds an earlier session's work, and the run goes on from there.
+    Resumed {
+        /// What was found.
+        found: &'a Found,
     },
     /// A round began.
     RoundStarted {
@@ -98,6 +105,19 @@ pub enum Event<'a> {
         /// What it said.
         claim: &'a Claim,
     },
+}
+
+/// What a resumed run finds in its journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Trials with a verdict: none of them is run again.
+    pub finished: u64,
+    /// Trials that ended without one, by the infrastructure's fault: run again when they are asked for.
+    pub unscored: u64,
+    /// Trials that were under way when a session ended: run again, because nothing of them is known.
+    pub in_flight: u64,
+    /// What everything cost so far, calls of unknown outcome at their worst case.
+    pub spent: Spent,
 }
 
 /// Nobody watches.

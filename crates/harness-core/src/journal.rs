@@ -1,15 +1,17 @@
 //! What a journal is: the durable record of what was measured, decided and paid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::call::{CallId, CallIntent, Settlement};
 use crate::engine::{Claim, RoundReport};
 use crate::error::Result;
 use crate::id::Fingerprint;
@@ -22,7 +24,9 @@ use crate::weakness::Weakness;
 /// Append-only. The state of a run is a pure function of its records.
 ///
 /// # Contract
-/// - When `append` returns `Ok`, the record survives a crash of the process and of the machine.
+/// - When `append` returns `Ok`, the record survives a crash of the process and of the machine, and with it every record
+///   that was appended or queued before.
+/// - Records keep the order in which their first polls were made.
 /// - `scan` gives every appended record, whole and in order; a torn or altered one is an error, never skipped.
 /// - A journal has one writer: a second one is refused with [`ErrorKind::Locked`](crate::ErrorKind::Locked), naming the holder.
 /// - Cancelling `append` leaves the record either whole or absent.
@@ -34,11 +38,47 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// [`ErrorKind::Journal`](crate::ErrorKind::Journal): the run stops, nothing is lost.
     async fn append(&self, record: &Record) -> Result<()>;
 
+    /// Appends without waiting for the disk: the record is durable at the latest when a later `append` returns, and may be
+    /// lost in a crash before. For what is safe to lose.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], or none: a failure may show at the next `append` only.
+    async fn queue(&self, record: &Record) -> Result<()> {
+        self.append(record).await
+    }
+
     /// Every record, oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::Journal`](crate::ErrorKind::Journal) when it cannot be read, or is damaged.
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>>;
+
+    /// Every record, oldest first, trials without their steps: all that a run resumes from, in memory that does not grow with
+    /// the length of trials.
+    ///
+    /// # Errors
+    /// As [`Journal::scan`].
+    async fn outline(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        Ok(self.scan().await?.map_ok(Record::outline).boxed())
+    }
+
+    /// The scored trial on record under this identity, whole.
+    ///
+    /// # Errors
+    /// As [`Journal::scan`].
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        let mut found = None;
+        let mut records = self.scan().await?;
+        while let Some(record) = records.next().await {
+            if let Record::TrialFinished { trial } = record?
+                && trial.passed().is_some()
+                && trial.id()? == id
+            {
+                found = Some(trial);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// One fact of a run.
@@ -46,7 +86,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
-    /// A run began, or was resumed.
+    /// A run began, or was resumed; with another identity than the one before, a fork of it began.
     Opened {
         /// What makes it this run.
         identity: RunIdentity,
@@ -64,11 +104,28 @@ pub enum Record {
         id: TrialId,
         /// What it is.
         key: TrialKey,
+        /// Time since the session began.
+        #[serde(default)]
+        elapsed: Duration,
     },
     /// A trial ended; written before its outcome is used.
     TrialFinished {
         /// The trial.
         trial: Arc<Trial>,
+    },
+    /// A call to the model is about to be sent, at this worst case.
+    CallStarted {
+        /// What is about to be sent.
+        intent: CallIntent,
+    },
+    /// What became of a call. A call without this record is of unknown outcome.
+    CallSettled {
+        /// The call.
+        call: CallId,
+        /// What became of it.
+        settlement: Settlement,
+        /// Time since the session began.
+        elapsed: Duration,
     },
     /// A stage asked the model; written before the answer is used.
     Consulted {
@@ -101,6 +158,26 @@ pub enum Record {
         /// What it said.
         claim: Claim,
     },
+    /// A session ended in good order. One that did not has no such record.
+    Closed {
+        /// Time since the session began.
+        elapsed: Duration,
+    },
+}
+
+impl Record {
+    /// The same without a trial's steps.
+    #[must_use]
+    pub fn outline(self) -> Self {
+        match self {
+            Self::TrialFinished { trial } => {
+                let mut trial = Arc::unwrap_or_clone(trial);
+                trial.trajectory.steps = Vec::new();
+                Self::TrialFinished { trial: Arc::new(trial) }
+            }
+            other => other,
+        }
+    }
 }
 
 /// A stage's question to the model, by digest, with its answer.
@@ -144,18 +221,46 @@ impl RunIdentity {
 
 /// A journal that forgets when it is dropped: for tests, and for runs that nobody resumes.
 #[derive(Debug, Default)]
-pub struct MemoryJournal(Mutex<Vec<Record>>);
+pub struct MemoryJournal(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    records: Vec<Record>,
+    /// Where the scored trials are.
+    trials: HashMap<TrialId, usize>,
+}
+
+impl MemoryJournal {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, record: &Record) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        let scored = match record {
+            Record::TrialFinished { trial } if trial.passed().is_some() => Some(trial.id()?),
+            _ => None,
+        };
+        let mut memory = self.memory();
+        let place = memory.records.len();
+        memory.trials.extend(scored.map(|id| (id, place)));
+        memory.records.push(record.clone());
         Ok(())
     }
 
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {
-        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let records = self.memory().records.clone();
         Ok(stream::iter(records.into_iter().map(Ok)).boxed())
+    }
+
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        let memory = self.memory();
+        Ok(match memory.trials.get(&id).and_then(|place| memory.records.get(*place)) {
+            Some(Record::TrialFinished { trial }) => Some(Arc::clone(trial)),
+            _ => None,
+        })
     }
 }
 
@@ -164,7 +269,16 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
     async fn append(&self, record: &Record) -> Result<()> {
         (**self).append(record).await
     }
+    async fn queue(&self, record: &Record) -> Result<()> {
+        (**self).queue(record).await
+    }
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {
         (**self).scan().await
+    }
+    async fn outline(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        (**self).outline().await
+    }
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        (**self).trial(id).await
     }
 }

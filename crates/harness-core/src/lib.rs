@@ -2,6 +2,7 @@
 
 mod arena;
 mod budget;
+mod call;
 mod clock;
 mod context;
 pub mod document;
@@ -21,6 +22,7 @@ pub mod minimal;
 mod origin;
 mod outage;
 mod paid;
+mod price;
 mod proposal;
 mod proposer;
 mod redact;
@@ -41,6 +43,7 @@ mod weakness;
 
 pub use arena::{Arena, Gating, Share};
 pub use budget::{Budget, Caps, Reservation};
+pub use call::{Attempts, CallId, CallIntent, Purpose, Reserved, Settlement};
 pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};
 pub use document::{DocumentEdit, Operation};
@@ -49,7 +52,7 @@ pub use engine::{
     StopReason, TrialCounts,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, Observer, Unobserved};
+pub use event::{Event, Found, Observer, Unobserved};
 pub use harness::{Harness, Surface};
 pub use history::RunHistory;
 pub use id::{Fingerprint, ModelId, ProposalId, SurfaceId, TaskName, WeaknessId};
@@ -63,6 +66,7 @@ pub use llm::{
 pub use miner::Miner;
 pub use minimal::MinimalHarness;
 pub use origin::{Origin, StandingStill, Standstill};
+pub use price::Price;
 pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
 pub use redact::{RedactedWriter, Redactor};

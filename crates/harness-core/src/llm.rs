@@ -9,9 +9,10 @@ use futures::stream::{self, BoxStream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::ModelId;
 use crate::origin::Origin;
+use crate::price::Price;
 
 /// Answers requests.
 ///
@@ -26,11 +27,17 @@ use crate::origin::Origin;
 ///   assumed that the server charges for it.
 /// - A reply that was cut (no terminal event) is an error, never a completion.
 /// - Dropping the future, or the stream, stops the request.
+/// - Who sends a request more than once says so before each further attempt: [`Request::sent_again`].
 /// - `Debug` never shows a key.
 #[async_trait]
 pub trait LlmBackend: fmt::Debug + Send + Sync {
     /// Who answers.
     fn model(&self) -> &ModelId;
+
+    /// What it charges, or `None` when that is not known. Wrappers pass it on.
+    fn price(&self) -> Option<Price> {
+        None
+    }
 
     /// One reply.
     async fn complete(&self, request: Request) -> Result<Completion>;
@@ -69,6 +76,18 @@ pub struct Request {
     /// Who asks. Never sent, and no part of what is asked.
     #[serde(skip)]
     pub origin: Origin,
+}
+
+impl Request {
+    /// For whoever repeats a request: the last attempt failed with `error`, and another is about to be sent. Each attempt may
+    /// be charged, so each is reserved and on record before it is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Budget`](crate::ErrorKind::Budget) when a cap does not allow another attempt;
+    /// [`ErrorKind::Journal`](crate::ErrorKind::Journal) when it cannot be recorded. It must not be sent then.
+    pub async fn sent_again(&self, error: &Error) -> Result<()> {
+        self.origin.attempts.another(error).await
+    }
 }
 
 /// A named schema for structured replies.
@@ -319,6 +338,9 @@ macro_rules! forward_backend {
         impl<L: LlmBackend + ?Sized> LlmBackend for $pointer<L> {
             fn model(&self) -> &ModelId {
                 (**self).model()
+            }
+            fn price(&self) -> Option<Price> {
+                (**self).price()
             }
             async fn complete(&self, request: Request) -> Result<Completion> {
                 (**self).complete(request).await

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::call::Attempts;
+
 /// Where a request comes from. Set by the engine; never sent to a server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
@@ -14,6 +16,8 @@ pub struct Origin {
     pub time_left: Option<Duration>,
     /// The asking attempt's account of time that was not its own.
     pub standstill: Standstill,
+    /// Who is told when the request is sent more than once.
+    pub attempts: Attempts,
 }
 
 /// Time during which an attempt stood still for its infrastructure's sake: queued behind a rate limit, paused by a circuit

@@ -9,22 +9,22 @@ use futures::future::{self, AbortHandle, Either, abortable};
 use futures::{FutureExt, StreamExt, stream};
 use tracing::Instrument;
 
-use crate::budget::Budget;
+use crate::call::Purpose;
 use crate::clock::{Clock, Executor};
 use crate::context::{RunContext, TrialLimits, TrialLog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::harness::Harness;
 use crate::id::Fingerprint;
-use crate::journal::{Journal, Record};
+use crate::journal::Record;
 use crate::llm::LlmBackend;
-use crate::meter::Meter;
+use crate::meter::{Ledger, Meter};
 use crate::origin::Standstill;
 use crate::outage::Breaker;
 use crate::paid::PaidTrials;
 use crate::sandbox::{Isolation, Sandbox, Session};
 use crate::task::Task;
-use crate::trial::{Finish, Outcome, Replicate, Spent, SplitName, Trial, TrialId, TrialKey};
+use crate::trial::{Finish, Outcome, Replicate, SplitName, Trial, TrialId, TrialKey};
 use crate::verifier::Verifier;
 
 /// How often an attempt whose time is over, but which stands still, is looked at again.
@@ -39,9 +39,8 @@ pub(crate) struct Runner {
     pub(crate) model: Arc<dyn LlmBackend>,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) verifier: Arc<dyn Verifier>,
-    pub(crate) journal: Arc<dyn Journal>,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) executor: Option<Arc<dyn Executor>>,
@@ -51,8 +50,6 @@ pub(crate) struct Runner {
     /// How often a void trial is tried again before it is recorded as void.
     pub(crate) void_retries: u32,
     pub(crate) paid: PaidTrials,
-    /// When this session began, by the clock.
-    pub(crate) started: Duration,
 }
 
 /// One trial to run.
@@ -112,7 +109,7 @@ impl Runner {
             Error::new(ErrorKind::Contract, "the harness has no JSON form").with_source(source)
         })?;
         if !self.paid.knows_harness(fingerprint) {
-            self.journal.append(&Record::Harness { fingerprint, document }).await?;
+            self.ledger.journal.append(&Record::Harness { fingerprint, document }).await?;
             self.paid.introduced(fingerprint);
         }
         Ok(fingerprint)
@@ -160,18 +157,35 @@ impl Runner {
     ) -> Result<Arc<Trial>> {
         let key = self.key(fingerprint, &order)?;
         let id = key.id()?;
-        if let Some(trial) = self.paid.recall(id) {
-            self.observer.observe(&Event::TrialFinished { trial: &trial, reused: true });
+        if let Some(trial) = self.recalled(id).await? {
+            return Ok(trial);
+        }
+        let _turn = self.paid.turn(id).await;
+        // Another one may have run it while this one waited for its turn.
+        if let Some(trial) = self.recalled(id).await? {
             return Ok(trial);
         }
         let trial = match self.paid.unrecorded(id) {
             Some(trial) => trial,
             None => self.bought(&harness, key, id, &order).await?,
         };
-        self.journal.append(&Record::TrialFinished { trial: Arc::clone(&trial) }).await?;
+        self.ledger.journal.append(&Record::TrialFinished { trial: Arc::clone(&trial) }).await?;
         self.paid.acknowledged(id);
         self.observer.observe(&Event::TrialFinished { trial: &trial, reused: false });
         Ok(trial)
+    }
+
+    /// A trial that is paid for: of this session, or read back from an earlier one's record.
+    async fn recalled(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        let mut known = self.paid.recall(id);
+        if known.is_none() && self.paid.may_be_stored(id) {
+            known = self.ledger.journal.trial(id).await?;
+            known.iter().for_each(|trial| self.paid.read_back(id, trial));
+        }
+        if let Some(trial) = &known {
+            self.observer.observe(&Event::TrialFinished { trial, reused: true });
+        }
+        Ok(known)
     }
 
     /// One trial that nobody has paid for yet.
@@ -182,9 +196,11 @@ impl Runner {
         id: TrialId,
         order: &Order,
     ) -> Result<Arc<Trial>> {
-        self.budget.note_elapsed(self.elapsed());
-        self.budget.admit_trial()?;
-        self.journal.append(&Record::TrialStarted { id, key: key.clone() }).await?;
+        let elapsed = self.ledger.elapsed();
+        self.ledger.budget.note_elapsed(elapsed);
+        self.ledger.budget.admit_trial()?;
+        let started = Record::TrialStarted { id, key: key.clone(), elapsed };
+        self.ledger.journal.append(&started).await?;
         let span = tracing::info_span!(
             "trial",
             gen_ai.operation.name = "invoke_agent",
@@ -199,11 +215,6 @@ impl Runner {
         Ok(trial)
     }
 
-    /// How long this session has lasted.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.clock.now().saturating_sub(self.started)
-    }
-
     /// Tries a void trial again, a bounded number of times: infrastructure failure is never a task failure.
     async fn attempt_until_scored<H: Harness>(
         &self,
@@ -212,12 +223,13 @@ impl Runner {
         order: &Order,
     ) -> Result<Trial> {
         let mut void_attempts = 0;
-        // What void attempts cost was paid as well.
-        let mut spent = Spent::default();
+        let purpose = Purpose::Trial(key.id()?);
+        // One account for all attempts: what void ones cost was paid as well.
+        let meter = Meter::new(Arc::clone(&self.model), Arc::clone(&self.ledger), purpose)
+            .sheltered_by(&self.breaker);
         loop {
             let started = self.clock.now();
-            let attempt = self.attempt(harness, &key, &order.task).await?;
-            spent += attempt.log.spent;
+            let attempt = self.attempt(harness, &meter, &key, &order.task).await?;
             if let (Outcome::Void { reason }, true) =
                 (&attempt.outcome, void_attempts < self.void_retries)
             {
@@ -234,7 +246,7 @@ impl Runner {
                 finish: attempt.finish,
                 trajectory: attempt.log.trajectory,
                 activations: attempt.log.activations,
-                spent,
+                spent: meter.account().spent(),
                 elapsed: self.clock.now().saturating_sub(started),
                 isolation: self.sandbox.isolation().clone(),
                 void_attempts,
@@ -246,6 +258,7 @@ impl Runner {
     async fn attempt<H: Harness>(
         &self,
         harness: &H,
+        meter: &Meter,
         key: &TrialKey,
         task: &Task,
     ) -> Result<Attempt> {
@@ -258,7 +271,7 @@ impl Runner {
                 return void_or_stop(error.while_doing("opening the session"), TrialLog::default());
             }
         };
-        let attempt = self.attempt_in(harness, key, task, session.as_ref()).await;
+        let attempt = self.attempt_in(harness, meter, key, task, session.as_ref()).await;
         // What the attempt left is known by now; a session that will not close is the sandbox's problem and
         // must not change the verdict. Dropping it kills what is left of it.
         if let Err(error) = session.close().await {
@@ -276,16 +289,15 @@ impl Runner {
     async fn attempt_in<H: Harness>(
         &self,
         harness: &H,
+        meter: &Meter,
         key: &TrialKey,
         task: &Task,
         session: &dyn Session,
     ) -> Result<Attempt> {
         let mut limits = self.limits;
         limits.time = limits.time.min(task.agent_timeout.unwrap_or(limits.time));
-        let meter = Meter::new(Arc::clone(&self.model), Arc::clone(&self.budget))
-            .sheltered_by(&self.breaker);
         let seed = key.id()?.0.seed();
-        let cx = RunContext::new(meter, session, limits, Arc::clone(&self.clock), seed);
+        let cx = RunContext::new(meter.clone(), session, limits, Arc::clone(&self.clock), seed);
         let log = cx.share_log();
         let take = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Dropping the harness's future kills the command it was waiting for, so nothing of the agent's own tree

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::call::Purpose;
 use crate::error::Result;
 use crate::id::{Fingerprint, ModelId};
-use crate::journal::{Consultation, Journal, MemoryJournal, Record};
+use crate::journal::{Consultation, Record};
 use crate::llm::{Completion, LlmBackend, Request};
-use crate::meter::Meter;
+use crate::meter::{Ledger, Meter};
 
 /// Handed to [`Miner`](crate::Miner) and [`Proposer`](crate::Proposer). Its model is the one that runs under the harness,
 /// unless the embedder asked aloud for another, which the run's identity then records.
 #[derive(Debug)]
 pub struct StageContext {
     meter: Meter,
-    journal: Arc<dyn Journal>,
     recorded: Recorded,
     asked: Mutex<HashMap<Fingerprint, u32>>,
     stage: String,
@@ -23,25 +23,28 @@ pub struct StageContext {
 }
 
 /// Consultations of an interrupted session, by (round, stage, request, ordinal).
-pub(crate) type Recorded = Arc<HashMap<(u32, String, Fingerprint, u32), Completion>>;
+pub(crate) type Recorded = Arc<Answers>;
+pub(crate) type Answers = HashMap<(u32, String, Fingerprint, u32), Completion>;
 
 impl StageContext {
     /// A context outside any run: unlimited, recorded nowhere. For tests and for stages used alone.
     pub fn alone(model: Arc<dyn LlmBackend>, seed: u64) -> Self {
-        let meter = Meter::new(model, Arc::default());
-        Self::new(meter, Arc::new(MemoryJournal::default()), Recorded::default(), "alone", 0, seed)
+        let purpose = Purpose::Stage { round: 0, stage: "alone".to_owned() };
+        let meter = Meter::new(model, Arc::new(Ledger::unlimited()), purpose);
+        Self::new(&meter, Recorded::default(), "alone", 0, seed)
     }
 
     pub(crate) fn new(
-        meter: Meter,
-        journal: Arc<dyn Journal>,
+        meter: &Meter,
         recorded: Recorded,
         stage: &str,
         round: u32,
         seed: u64,
     ) -> Self {
         let asked = Mutex::default();
-        Self { meter, journal, recorded, asked, stage: stage.to_owned(), round, seed }
+        let stage = stage.to_owned();
+        let meter = meter.for_purpose(Purpose::Stage { round, stage: stage.clone() });
+        Self { meter, recorded, asked, stage, round, seed }
     }
 
     /// Who answers.
@@ -80,7 +83,7 @@ impl StageContext {
             ordinal,
             completion: completion.clone(),
         };
-        self.journal.append(&Record::Consulted { consultation }).await?;
+        self.meter.ledger().journal.append(&Record::Consulted { consultation }).await?;
         Ok(completion)
     }
 

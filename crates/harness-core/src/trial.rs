@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::Reserved;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Fingerprint, ModelId, TaskName};
 use crate::llm::Usage;
@@ -203,6 +204,15 @@ pub struct Spent {
     pub known_usd: f64,
     /// Calls whose price is not known.
     pub calls_without_price: u64,
+    /// Calls of which nobody knows whether they were charged: the process ended, or waiting did, after they were sent.
+    #[serde(default)]
+    pub calls_unknown: u64,
+    /// The most tokens of the calls whose usage or outcome is unknown. Not in the tokens above.
+    #[serde(default)]
+    pub unknown_tokens: u64,
+    /// The most dollars of these calls, as far as prices are known. Not in the dollars above.
+    #[serde(default)]
+    pub unknown_usd: f64,
 }
 
 impl Spent {
@@ -223,14 +233,35 @@ impl Spent {
         spent
     }
 
+    /// The most that a call can have cost, of which nothing else is known. Counts no call.
+    pub fn at_worst(reserved: &Reserved) -> Self {
+        Self {
+            unknown_tokens: reserved.tokens,
+            unknown_usd: reserved.usd.unwrap_or(0.0),
+            calls_without_price: u64::from(reserved.usd.is_none()),
+            ..Self::default()
+        }
+    }
+
     /// All tokens that are known of.
     pub fn tokens(&self) -> u64 {
         self.prompt_tokens + self.completion_tokens
     }
 
-    /// Dollars, or `None` as soon as one call's price is unknown.
+    /// All tokens, those of unknown calls at their worst case: what counts against a cap.
+    pub fn tokens_at_most(&self) -> u64 {
+        self.tokens() + self.unknown_tokens
+    }
+
+    /// Dollars, or `None` as soon as one call's price, usage or outcome is unknown.
     pub fn usd(&self) -> Option<f64> {
-        (self.calls_without_price == 0).then_some(self.known_usd)
+        let unknown = self.calls_without_price + self.calls_without_usage + self.calls_unknown;
+        (unknown == 0).then_some(self.known_usd)
+    }
+
+    /// Dollars, unknown calls at their worst case: what counts against a cap. `None` as soon as one call's price is unknown.
+    pub fn usd_at_most(&self) -> Option<f64> {
+        (self.calls_without_price == 0).then_some(self.known_usd + self.unknown_usd)
     }
 }
 
@@ -242,6 +273,9 @@ impl std::ops::AddAssign for Spent {
         self.completion_tokens += other.completion_tokens;
         self.known_usd += other.known_usd;
         self.calls_without_price += other.calls_without_price;
+        self.calls_unknown += other.calls_unknown;
+        self.unknown_tokens += other.unknown_tokens;
+        self.unknown_usd += other.unknown_usd;
     }
 }
 

@@ -84,11 +84,14 @@ fn kind(record: &Record) -> String {
         Record::Harness { .. } => "harness",
         Record::TrialStarted { .. } => "trial_started",
         Record::TrialFinished { .. } => "trial_finished",
+        Record::CallStarted { .. } => "call_started",
+        Record::CallSettled { .. } => "call_settled",
         Record::Consulted { .. } => "consulted",
         Record::Mined { .. } => "mined",
         Record::Proposed { .. } => "proposed",
         Record::Round { .. } => "round",
         Record::Claimed { .. } => "claimed",
+        Record::Closed { .. } => "closed",
         _ => "",
     };
     if !known.is_empty() {
@@ -107,13 +110,15 @@ fn kind(record: &Record) -> String {
 fn index(record: &Record) -> Result<(Option<u32>, Option<String>)> {
     Ok(match record {
         Record::Harness { fingerprint, .. } => (None, Some(fingerprint.to_string())),
-        Record::TrialStarted { id, key } => (Some(key.replicate.round), Some(id.0.to_string())),
+        Record::TrialStarted { id, key, .. } => (Some(key.replicate.round), Some(id.0.to_string())),
         Record::TrialFinished { trial } => {
             (Some(trial.key.replicate.round), Some(trial.id()?.0.to_string()))
         }
         Record::Consulted { consultation } => {
             (Some(consultation.round), Some(consultation.request.to_string()))
         }
+        Record::CallStarted { intent } => (None, Some(intent.id.0.to_string())),
+        Record::CallSettled { call, .. } => (None, Some(call.0.to_string())),
         Record::Mined { round, .. } | Record::Proposed { round, .. } => (Some(*round), None),
         Record::Round { report, .. } => (Some(report.round), Some(report.tip.to_string())),
         Record::Claimed { claim } => (None, Some(claim.last.to_string())),

@@ -16,10 +16,11 @@ pub mod simulated;
 pub use self::backoff::Backoff;
 #[cfg(feature = "openai")]
 pub use self::openai::{ChatBackend, TokenLimitField};
-pub use self::price::{Price, PriceTable};
+pub use self::price::PriceTable;
 pub use self::priced::Priced;
 pub use self::retried::Retried;
 #[cfg(feature = "openai")]
 pub use self::secret::Secret;
 #[cfg(feature = "simulated")]
 pub use self::simulated::{Playbook, Profile, SimulatedLlm};
+pub use harness_core::Price;

@@ -2,40 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use harness_core::{Error, ErrorKind, ModelId, Result, Usage};
+use harness_core::{Error, ErrorKind, ModelId, Price, Result};
 use serde::{Deserialize, Serialize};
-
-/// US dollars per million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// For tokens sent that were not cached.
-    pub prompt: f64,
-    /// For tokens sent that the server had cached; the price of `prompt` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cached: Option<f64>,
-    /// For tokens received.
-    pub completion: f64,
-}
-
-impl Price {
-    /// What `usage` costs, in US dollars.
-    #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^52")]
-    pub fn of(&self, usage: &Usage) -> f64 {
-        let cached = usage.cached_tokens.min(usage.prompt_tokens);
-        let fresh = usage.prompt_tokens - cached;
-        let dollars = fresh as f64 * self.prompt
-            + cached as f64 * self.cached.unwrap_or(self.prompt)
-            + usage.completion_tokens as f64 * self.completion;
-        dollars / 1e6
-    }
-
-    fn is_sensible(&self) -> bool {
-        [self.prompt, self.cached.unwrap_or(0.0), self.completion]
-            .iter()
-            .all(|price| price.is_finite() && *price >= 0.0)
-    }
-}
 
 /// Prices by model. A key is `provider:name` or a bare name, which then holds at every provider.
 ///
@@ -100,6 +68,7 @@ fn unreadable(format: &str, source: impl std::error::Error + Send + Sync + 'stat
 
 #[cfg(test)]
 mod tests {
+    use harness_core::Usage;
     use proptest::prelude::*;
 
     use super::*;

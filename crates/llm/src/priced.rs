@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use harness_core::{Completion, Delta, LlmBackend, ModelId, Request, Result};
+use harness_core::{Completion, Delta, LlmBackend, ModelId, Price, Request, Result};
 
-use crate::price::{Price, PriceTable};
+use crate::price::PriceTable;
 
 /// Fills in what a call cost where the server did not say. An unknown price, or an unknown usage, stays unknown: never 0.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ fn fill(price: Option<&Price>, completion: &mut Completion) {
 impl<L: LlmBackend> LlmBackend for Priced<L> {
     fn model(&self) -> &ModelId {
         self.inner.model()
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.price.as_deref().copied().or_else(|| self.inner.price())
     }
 
     async fn complete(&self, request: Request) -> Result<Completion> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use harness_core::{Completion, Delta, Error, LlmBackend, ModelId, Request, Result};
+use harness_core::{Completion, Delta, Error, LlmBackend, ModelId, Price, Request, Result};
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -36,7 +36,14 @@ impl<L: LlmBackend> Retried<L> {
         self
     }
 
-    async fn wait_after(&self, error: Error, attempt: u32, began: Instant) -> Result<()> {
+    /// Waits, and says that the request is about to be sent again: the attempt that failed may be charged, and so may the next.
+    async fn wait_after(
+        &self,
+        request: &Request,
+        error: Error,
+        attempt: u32,
+        began: Instant,
+    ) -> Result<()> {
         if !error.is_retryable() {
             return Err(error);
         }
@@ -44,7 +51,7 @@ impl<L: LlmBackend> Retried<L> {
             Some(wait) => {
                 tracing::warn!(model = %self.inner.model(), attempt, ?wait, error = %error, "trying again");
                 sleep(wait).await;
-                Ok(())
+                request.sent_again(&error).await
             }
             None if attempt > 1 => Err(error.while_doing(format!("after {attempt} attempts"))),
             None => Err(error),
@@ -69,13 +76,17 @@ impl<L: LlmBackend> LlmBackend for Retried<L> {
         self.inner.model()
     }
 
+    fn price(&self) -> Option<Price> {
+        self.inner.price()
+    }
+
     async fn complete(&self, request: Request) -> Result<Completion> {
         let began = Instant::now();
         let mut attempt = 1;
         loop {
             match self.inner.complete(request.clone()).await {
                 Ok(completion) => return Ok(completion),
-                Err(error) => self.wait_after(error, attempt, began).await?,
+                Err(error) => self.wait_after(&request, error, attempt, began).await?,
             }
             attempt += 1;
         }
@@ -87,7 +98,7 @@ impl<L: LlmBackend> LlmBackend for Retried<L> {
         loop {
             match self.inner.stream(request.clone()).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => self.wait_after(error, attempt, began).await?,
+                Err(error) => self.wait_after(&request, error, attempt, began).await?,
             }
             attempt += 1;
         }

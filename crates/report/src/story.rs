@@ -1,6 +1,6 @@
 //! A run told line by line, as it happens.
 
-use harness_core::{Claim, Decision, Event, RoundReport, Score, Trial, Weakness};
+use harness_core::{Claim, Decision, Event, Found, RoundReport, Score, Trial, Weakness};
 
 use crate::summary::RoundSummary;
 use crate::summary::rates::repeated;
@@ -47,6 +47,7 @@ impl Story {
                 self.simulated = model.is_simulated();
                 begin(&model.to_string(), &isolation.to_string(), *rounds_done)
             }
+            Event::Resumed { found } => vec![resumed(found)],
             Event::RoundStarted { round } => vec![format!("round {round}")],
             Event::TrialsPlanned { count, purpose } => {
                 self.batch.plan(*count, plain(purpose));
@@ -170,6 +171,23 @@ fn begin(model: &str, isolation: &str, rounds_done: u32) -> Vec<String> {
         lines.push(format!("going on after {rounds} of earlier sessions"));
     }
     lines
+}
+
+fn resumed(found: &Found) -> String {
+    let mut line = format!(
+        "from the journal: {} finished, {} unscored, {} in flight when it ended",
+        counted(found.finished, "trial"),
+        found.unscored,
+        found.in_flight
+    );
+    if found.spent.calls_unknown > 0 {
+        let calls = counted(found.spent.calls_unknown, "call");
+        let tokens = found.spent.unknown_tokens;
+        line.push_str(&format!(
+            "; {calls} of unknown outcome, charged at {tokens} tokens at worst"
+        ));
+    }
+    line
 }
 
 fn mined(weaknesses: &[Weakness]) -> Vec<String> {

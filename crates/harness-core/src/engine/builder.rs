@@ -11,17 +11,17 @@ use super::resume::Earlier;
 use super::{Engine, RoundReport, TrialCounts};
 use crate::arena::Arena;
 use crate::budget::{Budget, Caps};
+use crate::call::Purpose;
 use crate::clock::{Clock, Executor, SystemClock};
 use crate::context::TrialLimits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Unobserved};
 use crate::harness::Harness;
-use crate::history::RunHistory;
 use crate::id::Fingerprint;
 use crate::journal::{Journal, MemoryJournal, Record, RunIdentity};
 use crate::lineage::Lineage;
 use crate::llm::LlmBackend;
-use crate::meter::Meter;
+use crate::meter::{Ledger, Meter};
 use crate::miner::Miner;
 use crate::outage::Breaker;
 use crate::paid::PaidTrials;
@@ -99,6 +99,7 @@ pub struct EngineBuilder<H: Harness> {
     read_again: bool,
     config: EngineConfig,
     identity: RunIdentity,
+    fork: bool,
 }
 
 impl<H: Harness> fmt::Debug for EngineBuilder<H> {
@@ -138,6 +139,7 @@ impl<H: Harness> EngineBuilder<H> {
             read_again: false,
             config: EngineConfig::default(),
             identity: RunIdentity::default(),
+            fork: false,
         }
     }
 
@@ -232,6 +234,14 @@ impl<H: Harness> EngineBuilder<H> {
         self
     }
 
+    /// Where the journal belongs to another configuration, begins a new run in it instead of refusing: rounds begin anew
+    /// from the seed, while trials that are the same in both are taken from the record. Caps count both runs together.
+    #[must_use]
+    pub fn fork(mut self, fork: bool) -> Self {
+        self.fork = fork;
+        self
+    }
+
     /// Reads the journal and takes up the run where it is.
     ///
     /// # Errors
@@ -249,6 +259,7 @@ impl<H: Harness> EngineBuilder<H> {
             Some((other, _)) => Arc::clone(other),
             None => Arc::clone(self.model.as_ref().ok_or_else(|| missing("model"))?),
         };
+        check_price(&self.caps, improver.as_ref())?;
         self.identity = std::mem::take(&mut self.identity)
             .with("improver", improver.model())
             .with("tasks", benchmark.fingerprint()?)
@@ -259,15 +270,15 @@ impl<H: Harness> EngineBuilder<H> {
         let (seed, read_again) = (self.seed.clone(), self.read_again);
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
-        let mut past = RunHistory::default();
-        let recorded = runner.paid.recorded();
-        for report in &earlier.rounds {
-            past.push(report.clone(), recorded.iter().map(AsRef::as_ref));
-        }
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
         let improvers = other.map_or_else(|| Arc::clone(&runner.breaker), |(_, own)| own);
         Ok(Engine {
-            improver: Meter::new(improver, Arc::clone(&runner.budget)).sheltered_by(&improvers),
+            improver: Meter::new(
+                improver,
+                Arc::clone(&runner.ledger),
+                Purpose::Stage { round: 0, stage: String::new() },
+            )
+            .sheltered_by(&improvers),
             runner: Arc::new(runner),
             miner,
             proposer,
@@ -275,8 +286,8 @@ impl<H: Harness> EngineBuilder<H> {
             benchmark: Arc::new(benchmark),
             config,
             lineage: Lineage::replay(seed, promotions)?,
-            history: earlier.rounds.iter().flat_map(RoundReport::past_proposals).collect(),
-            past,
+            history: earlier.past.rounds().iter().flat_map(RoundReport::past_proposals).collect(),
+            past: earlier.past.clone(),
             claims: earlier.claims.clone(),
             read_again,
             earlier,
@@ -299,37 +310,41 @@ impl<H: Harness> EngineBuilder<H> {
             .with("sandbox", sandbox.isolation())
             .with("seed", self.config.seed)
             .with("limits", Fingerprint::of(&self.config.limits)?);
-        let earlier = Earlier::read(self.journal.as_ref()).await?;
-        earlier.check(&identity)?;
+        check_price(&self.caps, model.as_ref())?;
+        let mut earlier = Earlier::read(self.journal.as_ref()).await?;
+        match earlier.check(&identity) {
+            Err(_) if self.fork => earlier.fork(),
+            checked => checked?,
+        }
         self.journal.append(&Record::Opened { identity }).await?;
         let breaker = self.breaker();
+        let money = &earlier.money;
         let budget = Arc::new(Budget::new(self.caps));
-        budget.carry(earlier.spent, earlier.started);
-        let started = self.clock.now();
+        budget.carry(money.spent, money.trials, money.time);
+        let clock = self.clock;
+        let ledger =
+            Arc::new(Ledger::new(budget, self.journal, Arc::clone(&clock), money.last_call));
         self.observer.observe(&Event::RunStarted {
             model: model.model(),
             isolation: sandbox.isolation(),
-            rounds_done: u32::try_from(earlier.rounds.len()).unwrap_or(u32::MAX),
+            rounds_done: u32::try_from(earlier.past.rounds().len()).unwrap_or(u32::MAX),
         });
+        if earlier.opened.is_some() {
+            self.observer.observe(&Event::Resumed { found: &earlier.found() });
+        }
         let runner = Runner {
             model,
             sandbox,
             verifier,
-            journal: self.journal,
-            budget,
             breaker,
             observer: self.observer,
-            clock: self.clock,
+            ledger,
+            clock,
             executor: self.executor,
             limits: self.config.limits,
             concurrency: self.config.concurrency,
             void_retries: self.config.void_retries,
-            paid: PaidTrials::new(
-                earlier.trials.clone(),
-                earlier.void.clone(),
-                earlier.harnesses.clone(),
-            ),
-            started,
+            paid: PaidTrials::new(std::mem::take(&mut earlier.stored)),
         };
         Ok((runner, earlier))
     }
@@ -374,7 +389,7 @@ impl<H: Harness> EngineBuilder<H> {
             })
         });
         let trials = runner.run(&harness, orders.collect(), "measurement").await?;
-        Ok(Measured { trials, counts: runner.paid.counts(), spent: runner.budget.spent() })
+        Ok(Measured { trials, counts: runner.paid.counts(), spent: runner.ledger.budget.spent() })
     }
 }
 
@@ -397,6 +412,18 @@ fn missing(name: &str) -> Error {
     let message =
         format!("the engine has no {name}: give it one with `.{name}(…)` before `.build()`");
     Error::new(ErrorKind::InvalidInput, message)
+}
+
+/// A cap on dollars holds only where a call's worst case can be told.
+fn check_price(caps: &Caps, model: &dyn LlmBackend) -> Result<()> {
+    if caps.usd.is_none() || model.price().is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "a cap on dollars is set, but no price of {} is known: give its price, or cap tokens instead",
+        model.model()
+    );
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 fn check_config(config: &EngineConfig) -> Result<()> {

@@ -67,7 +67,7 @@ impl<H: Harness> Engine<H> {
         }
         if self.claims.is_empty() || self.must_read_again() {
             let claim = self.read_sealed().await?;
-            self.runner.journal.append(&Record::Claimed { claim: claim.clone() }).await?;
+            self.runner.ledger.journal.append(&Record::Claimed { claim: claim.clone() }).await?;
             self.claims.push(claim);
         }
         let Some(claim) = self.claims.last() else { return Ok(None) };

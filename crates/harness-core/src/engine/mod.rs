@@ -82,12 +82,24 @@ impl<H: Harness> Engine<H> {
     pub async fn run(&mut self) -> Result<RunReport> {
         let span =
             tracing::info_span!("run", model = %self.runner.model.model(), seed = self.config.seed);
-        let time_cap = self.runner.budget.caps().time;
-        let (clock, elapsed) = (Arc::clone(&self.runner.clock), self.runner.elapsed());
-        let work = self.rounds_then_claim().instrument(span);
-        let Some(cap) = time_cap else { return work.await };
+        let ended = self.within_time().instrument(span).await;
+        let broken = matches!(&ended, Err(error) if error.kind() == ErrorKind::Journal);
+        if !broken {
+            let elapsed = self.runner.ledger.elapsed();
+            self.runner.ledger.journal.append(&Record::Closed { elapsed }).await?;
+        }
+        ended
+    }
+
+    /// The cap on time holds over all sessions, and in the middle of a trial as well.
+    async fn within_time(&mut self) -> Result<RunReport> {
+        let ledger = Arc::clone(&self.runner.ledger);
+        ledger.budget.note_elapsed(ledger.elapsed());
+        let Some(cap) = ledger.budget.caps().time else { return self.rounds_then_claim().await };
+        let left = cap.saturating_sub(ledger.budget.elapsed());
+        let work = self.rounds_then_claim();
         futures::pin_mut!(work);
-        match future::select(work, clock.sleep(cap.saturating_sub(elapsed))).await {
+        match future::select(work, ledger.clock.sleep(left)).await {
             Either::Left((report, _)) => report,
             Either::Right(((), _)) => {
                 let message = format!("the cap on time is reached ({:.0} s)", cap.as_secs_f64());
@@ -158,7 +170,7 @@ impl<H: Harness> Engine<H> {
                 let cx = self.stage("mine", round);
                 let weaknesses = self.miner.mine(&assessed.held_in, &cx).await?;
                 let record = Record::Mined { round, weaknesses: weaknesses.clone() };
-                self.runner.journal.append(&record).await?;
+                self.runner.ledger.journal.append(&record).await?;
                 weaknesses
             }
         };
@@ -211,7 +223,7 @@ impl<H: Harness> Engine<H> {
             proposal.id = ProposalId::new(format!("r{round}-p{}", index + 1));
         }
         let plain = proposals.iter().map(report::plain).collect::<Result<_>>()?;
-        self.runner.journal.append(&Record::Proposed { round, proposals: plain }).await?;
+        self.runner.ledger.journal.append(&Record::Proposed { round, proposals: plain }).await?;
         Ok(proposals)
     }
 
@@ -286,7 +298,7 @@ impl<H: Harness> Engine<H> {
     ) -> Result<RoundReport> {
         let plain = promotion.as_ref().map(report::plain_promotion).transpose()?;
         let record = Record::Round { report: Box::new(report.clone()), promotion: plain };
-        self.runner.journal.append(&record).await?;
+        self.runner.ledger.journal.append(&record).await?;
         if let Some(promotion) = promotion {
             self.lineage.push(promotion)?;
         }
@@ -298,7 +310,8 @@ impl<H: Harness> Engine<H> {
     fn remember(&mut self, report: &RoundReport) {
         self.history.extend(report.past_proposals());
         self.past.push(report.clone(), self.runner.paid.recorded().iter().map(AsRef::as_ref));
-        self.runner.budget.note_elapsed(self.runner.elapsed());
+        self.runner.paid.committed(report.round);
+        self.runner.ledger.budget.note_elapsed(self.runner.ledger.elapsed());
     }
 
     fn next_round(&self) -> u32 {
@@ -311,9 +324,8 @@ impl<H: Harness> Engine<H> {
     }
 
     fn stage(&self, stage: &str, round: u32) -> StageContext {
-        let (journal, recorded) =
-            (Arc::clone(&self.runner.journal), Arc::clone(&self.earlier.consulted));
-        StageContext::new(self.improver.clone(), journal, recorded, stage, round, self.config.seed)
+        let recorded = Arc::clone(&self.earlier.consulted);
+        StageContext::new(&self.improver, recorded, stage, round, self.config.seed)
     }
 }
 

@@ -127,7 +127,7 @@ impl<H: Harness> Engine<H> {
             claim: self.claims.last().cloned(),
             earlier_claims: self.claims.iter().rev().skip(1).rev().cloned().collect(),
             trials: self.runner.paid.counts(),
-            spent: self.runner.budget.spent(),
+            spent: self.runner.ledger.budget.spent(),
             stopped,
         }
     }

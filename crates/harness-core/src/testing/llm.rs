@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ModelId;
 use crate::llm::{Completion, LlmBackend, Request};
+use crate::price::Price;
 
 type Answer = dyn Fn(&Request) -> Result<Completion> + Send + Sync;
 
@@ -16,6 +17,7 @@ type Answer = dyn Fn(&Request) -> Result<Completion> + Send + Sync;
 #[derive(Clone)]
 pub struct ScriptedLlm {
     model: ModelId,
+    price: Option<Price>,
     answer: Arc<Answer>,
     requests: Arc<Mutex<Vec<Request>>>,
 }
@@ -24,7 +26,7 @@ impl ScriptedLlm {
     /// Answers by `answer`.
     pub fn new(answer: impl Fn(&Request) -> Result<Completion> + Send + Sync + 'static) -> Self {
         let model = ModelId::new(ModelId::SIMULATED, "scripted");
-        Self { model, answer: Arc::new(answer), requests: Arc::default() }
+        Self { model, price: None, answer: Arc::new(answer), requests: Arc::default() }
     }
 
     /// Always says the same.
@@ -52,6 +54,13 @@ impl ScriptedLlm {
         self
     }
 
+    /// The same at a price; without one, what it costs is unknown.
+    #[must_use]
+    pub fn priced(mut self, price: Price) -> Self {
+        self.price = Some(price);
+        self
+    }
+
     /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.lock().clone()
@@ -72,6 +81,10 @@ impl fmt::Debug for ScriptedLlm {
 impl LlmBackend for ScriptedLlm {
     fn model(&self) -> &ModelId {
         &self.model
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.price
     }
 
     async fn complete(&self, request: Request) -> Result<Completion> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::{Claim, RoundReport};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Found, Observer};
 use crate::id::TaskName;
 use crate::trial::Trial;
 use crate::verdict::Decision;
@@ -20,6 +20,8 @@ pub struct RecordingObserver(Arc<Mutex<Vec<Noted>>>);
 pub enum Noted {
     /// A run began after this many finished rounds.
     RunStarted(u32),
+    /// An earlier session's work was found.
+    Resumed(Found),
     /// A round began.
     RoundStarted(u32),
     /// So many trials are about to run, for this purpose.
@@ -64,6 +66,7 @@ impl Observer for RecordingObserver {
     fn observe(&self, event: &Event<'_>) {
         let noted = match event {
             Event::RunStarted { rounds_done, .. } => Noted::RunStarted(*rounds_done),
+            Event::Resumed { found } => Noted::Resumed(**found),
             Event::RoundStarted { round } => Noted::RoundStarted(*round),
             Event::TrialsPlanned { count, purpose } => {
                 Noted::TrialsPlanned(*count, (*purpose).to_owned())

@@ -64,7 +64,7 @@ fn essence(mut report: RunReport, claimed: bool) -> String {
     if claimed {
         report.stopped = StopReason::Claimed.into();
     }
-    // Calls of an interrupted trial were paid and are not recorded: the cost may differ.
+    // Calls of an interrupted trial were paid, or may have been: the cost differs.
     report.spent = harness_core::Spent::default();
     format!("{report:#?}")
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harness_core::testing::{ManualClock, ScriptedLlm};
 use harness_core::{
-    Caps, Clock, Completion, Error, ErrorKind, Finish, LlmBackend, ModelId, Request, Result,
-    TrialLimits, Usage,
+    Caps, Clock, Completion, Error, ErrorKind, Finish, LlmBackend, ModelId, Price, Request, Result,
+    TrialLimits,
 };
 
-use crate::setting::{Setting, tasks, trials};
+use crate::setting::{Setting, charged, tasks, trials};
 
 fn finish(setting: &Setting) -> Finish {
     let measured =
@@ -113,46 +113,63 @@ fn an_outage_takes_no_time_from_an_attempt() {
 }
 
 #[test]
-fn a_cap_on_time_ends_the_run_and_a_later_session_goes_on() {
+fn a_cap_on_time_holds_over_all_sessions_to_the_second() {
     let mut setting = Setting::default();
     // The tasks allow ten minutes for a trial; four run at once.
     setting.clock.advance(Duration::from_secs(5 * 3600));
     setting.caps.time = Some(Duration::from_secs(3 * 3600));
-    let work = async { setting.builder().model(slow(&setting)).build().await?.run().await };
-    let error = setting.clock.block_on(work).unwrap_err();
+    let run = |setting: &Setting| {
+        let work = async { setting.builder().model(slow(setting)).build().await?.run().await };
+        setting.clock.block_on(work)
+    };
+    let error = run(&setting).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
     assert_eq!(setting.clock.now(), Duration::from_secs(8 * 3600), "to the second");
     let before = trials(&setting.records()).len();
-    // A session of its own has the whole time again.
-    let work = async { setting.builder().model(slow(&setting)).build().await?.run().await };
-    setting.clock.block_on(work).unwrap();
+    // The same cap again: nothing is left of it.
+    let error = run(&setting).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    assert_eq!(setting.clock.now(), Duration::from_secs(8 * 3600));
+    // A higher cap is measured from the beginning of the first session.
+    setting.caps.time = Some(Duration::from_secs(4 * 3600));
+    run(&setting).unwrap_err();
+    assert_eq!(setting.clock.now(), Duration::from_secs(9 * 3600));
+    setting.caps.time = None;
+    run(&setting).unwrap();
     assert!(before > 0 && trials(&setting.records()).len() > before);
 }
 
+/// Charges for replies alone, a quarter of a dollar for ten tokens.
+const PRICE: Price = Price { prompt: 0.0, cached: None, completion: 25_000.0 };
+
 #[test]
-fn caps_on_tokens_and_dollars_end_the_run() {
+fn caps_on_tokens_and_dollars_end_the_run_before_they_are_overrun() {
     let caps = [
         Caps { tokens: Some(6_000), ..Caps::default() },
-        Caps { usd: Some(2.0), ..Caps::default() },
+        Caps { usd: Some(2.1), ..Caps::default() },
     ];
     for caps in caps {
-        let setting = Setting { caps, ..Setting::default() };
+        let mut setting = Setting { caps, ..Setting::default() };
+        setting.config.limits.reply_tokens = 10;
+        setting.model = setting.model.priced(PRICE);
         let error = setting.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
-        let calls = setting.model.requests().len();
-        assert!((4..=200).contains(&calls), "{calls} calls were made");
+        let spent = charged(&setting.records());
+        assert!(spent.tokens_at_most() <= caps.tokens.unwrap_or(u64::MAX), "{spent:?}");
+        assert!(spent.usd_at_most().unwrap() <= caps.usd.unwrap_or(f64::MAX), "{spent:?}");
+        assert!((4..=200).contains(&spent.calls), "{spent:?}");
+        // What is left of the cap does not carry another call, in another session neither.
+        setting.run().unwrap_err();
+        assert_eq!(charged(&setting.records()).calls, spent.calls);
     }
 }
 
 #[test]
-fn a_cap_on_dollars_needs_prices() {
-    let unpriced = Usage { prompt_tokens: 5, completion_tokens: 5, ..Usage::default() };
-    let setting = Setting {
-        model: ScriptedLlm::new(move |_| Ok(Completion::text("ok").with_usage(unpriced))),
-        caps: Caps { usd: Some(100.0), ..Caps::default() },
-        ..Setting::default()
-    };
+fn a_cap_on_dollars_refuses_to_start_without_a_price() {
+    let setting =
+        Setting { caps: Caps { usd: Some(100.0), ..Caps::default() }, ..Setting::default() };
     let error = setting.run().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Budget);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.message().contains("price"), "{error}");
+    assert!(setting.records().is_empty() && setting.model.requests().is_empty());
 }

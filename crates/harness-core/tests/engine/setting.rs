@@ -13,7 +13,7 @@ use harness_core::testing::{
 };
 use harness_core::{
     Benchmark, Caps, Completion, Engine, EngineBuilder, EngineConfig, Journal, MemoryJournal,
-    Record, Result, RunReport, SandboxPath, Task, Trial, TrialId, Usage,
+    Record, Result, RunReport, SandboxPath, Settlement, Spent, Task, Trial, TrialId, Usage,
 };
 
 /// The parts of an engine that a test looks at.
@@ -122,6 +122,26 @@ pub(crate) fn trials(records: &[Record]) -> Vec<Arc<Trial>> {
     finished.collect()
 }
 
+/// What the journal says that all calls cost, those of unknown outcome at their worst case.
+pub(crate) fn charged(records: &[Record]) -> Spent {
+    let mut open = BTreeMap::new();
+    let mut spent = Spent::default();
+    for record in records {
+        match record {
+            Record::CallStarted { intent } => {
+                open.insert(intent.id, intent.reserved);
+            }
+            Record::CallSettled { call, settlement, .. } => {
+                spent += settlement.spent(&open.remove(call).unwrap());
+            }
+            _ => {}
+        }
+    }
+    let unknown = Settlement::Unknown { reason: String::new() };
+    spent += open.values().map(|reserved| unknown.spent(reserved)).sum();
+    spent
+}
+
 pub(crate) fn tasks(split: &str) -> Vec<Arc<Task>> {
     let names = ["read", "sort", "grep"];
     names.map(|skill| Arc::new(toy_task(&format!("{split}-{skill}"), skill))).to_vec()
@@ -155,6 +175,10 @@ impl Journal for SlowJournal {
         self.0.append(record).await?;
         moment().await;
         Ok(())
+    }
+
+    async fn queue(&self, record: &Record) -> Result<()> {
+        self.0.append(record).await
     }
 
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use harness_core::testing::laws::{Damage, JournalPlace};
-use harness_core::{Error, ErrorKind, Fingerprint, Journal, Record, Result};
+use harness_core::{Error, ErrorKind, Fingerprint, Journal, Record, Result, Trial, TrialId};
 
 /// What survives: checked lines, and who writes.
 #[derive(Debug, Default)]
@@ -159,5 +159,41 @@ impl Journal for StoredJournal {
             }));
         }
         Ok(stream::iter(records).boxed())
+    }
+
+    async fn queue(&self, record: &Record) -> Result<()> {
+        if self.lie == "queued_record_survives_with_the_next" {
+            return Ok(());
+        }
+        self.append(record).await
+    }
+
+    async fn outline(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        let records = self.scan().await?;
+        if self.lie == "outline_leaves_out_steps_only" {
+            let shorter = records.map_ok(|record| match record.outline() {
+                Record::TrialFinished { trial } => {
+                    let mut trial = Arc::unwrap_or_clone(trial);
+                    trial.void_attempts += 1;
+                    Record::TrialFinished { trial: Arc::new(trial) }
+                }
+                other => other,
+            });
+            return Ok(shorter.boxed());
+        }
+        Ok(records.map_ok(Record::outline).boxed())
+    }
+
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        let lies = self.lie == "trial_is_found_by_identity";
+        let mut records = self.scan().await?;
+        while let Some(record) = records.next().await {
+            if let Record::TrialFinished { trial } = record?
+                && (lies || trial.passed().is_some() && trial.id()? == id)
+            {
+                return Ok(Some(trial));
+            }
+        }
+        Ok(None)
     }
 }

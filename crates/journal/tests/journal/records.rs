@@ -170,7 +170,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         }),
         (text, any::<u32>()).prop_map(|(task, attempt)| {
             let key = key(&task, attempt);
-            Record::TrialStarted { id: key.id().unwrap(), key }
+            Record::TrialStarted { id: key.id().unwrap(), key, elapsed: Duration::from_millis(7) }
         }),
         (text, 0.0..=1.0, finite(), text).prop_map(|(task, reward, known_usd, said)| {
             let outcome = Outcome::Scored { reward, evidence: vec![said] };

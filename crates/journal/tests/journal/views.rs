@@ -41,7 +41,11 @@ fn example() -> (tempfile::TempDir, Connection) {
     let finished = |task, outcome, spent| Record::TrialFinished {
         trial: Arc::new(trial(key(task, 0), outcome, spent)),
     };
-    let started = |task| Record::TrialStarted { id: key(task, 0).id().unwrap(), key: key(task, 0) };
+    let started = |task| Record::TrialStarted {
+        id: key(task, 0).id().unwrap(),
+        key: key(task, 0),
+        elapsed: std::time::Duration::ZERO,
+    };
     let records = [
         numbered(1),
         started("one"),

@@ -64,6 +64,8 @@ pub(super) fn of_status(
         message.push_str(&format!("; {remedy}"));
     }
     let error = Error::new(kind, message);
+    // Turned away at the door: no generation was begun.
+    let error = if matches!(status, 429 | 503) { error.uncharged() } else { error };
     let wait = retry_after.and_then(|header| wait_of(header, SystemTime::now()));
     Fault::Failed(match wait {
         Some(wait) if kind == ErrorKind::ModelUnavailable => error.with_retry_after(wait),
@@ -104,8 +106,10 @@ pub(super) fn of_transport(
     } else {
         format!("{address} broke off its answer for model '{model}'")
     };
+    let never_sent = error.is_connect();
     // The error's own text would repeat the address, with the query that may hold a key.
-    Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url())
+    let failed = Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url());
+    if never_sent { failed.uncharged() } else { failed }
 }
 
 /// Whether a request was refused because of the schema that its reply was to have.

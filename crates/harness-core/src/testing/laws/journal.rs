@@ -1,12 +1,14 @@
 //! What every journal keeps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::future::join_all;
 
 use super::{LawResult, broken, dropped_after, ensure, laws_of, promptly, samples, skipped};
+use crate::call::{CallId, Settlement};
 use crate::error::{ErrorKind, Result};
 use crate::id::Fingerprint;
 use crate::journal::{Consultation, Journal, Record, RunIdentity};
@@ -18,6 +20,7 @@ laws_of! { $
     /// factory)`, where `factory` gives a [`Fixture`](crate::testing::Fixture) of a [`JournalPlace`](crate::testing::laws::JournalPlace).
     journal_laws => journal [dyn JournalPlace];
     new_journal_is_empty records_come_back_in_order every_kind_of_record_round_trips large_record_round_trips
+    outline_leaves_out_steps_only trial_is_found_by_identity queued_record_survives_with_the_next
     scan_can_be_repeated appends_at_once_all_survive acknowledged_records_survive second_writer_is_refused
     lock_ends_with_its_holder dropped_append_is_whole_or_absent torn_record_is_an_error altered_record_is_an_error
 }
@@ -107,11 +110,22 @@ pub async fn every_kind_of_record_round_trips(place: &dyn JournalPlace) -> LawRe
             fingerprint: Fingerprint::of("h")?,
             document: serde_json::json!({"a": [1.5, null]}),
         },
-        Record::TrialStarted { id: trial.id()?, key: trial.key.clone() },
+        Record::TrialStarted {
+            id: trial.id()?,
+            key: trial.key.clone(),
+            elapsed: Duration::from_millis(7),
+        },
+        Record::CallStarted { intent: samples::intent(1, trial.id()?)? },
+        Record::CallSettled {
+            call: CallId(1),
+            settlement: Settlement::Unknown { reason: "it took too long".to_owned() },
+            elapsed: Duration::from_millis(9),
+        },
         Record::TrialFinished { trial },
         Record::Consulted { consultation },
         Record::Mined { round: 1, weaknesses: samples::weaknesses()? },
         Record::Proposed { round: 1, proposals: Vec::new() },
+        Record::Closed { elapsed: Duration::from_secs(1) },
     ];
     append_all(&*journal, &wanted).await?;
     same(&wanted, &scan(&*journal).await?)
@@ -125,6 +139,47 @@ pub async fn large_record_round_trips(place: &dyn JournalPlace) -> LawResult {
     append_all(&*journal, &wanted).await?;
     ensure!(scan(&*journal).await? == wanted, "a record of 2 MiB is not what it was");
     Ok(())
+}
+
+/// An outline has every record in order, trials without their steps and otherwise as they are.
+pub async fn outline_leaves_out_steps_only(place: &dyn JournalPlace) -> LawResult {
+    let journal = place.open().await?;
+    let trial = samples::trial("task", 0, Outcome::Scored { reward: 1.0, evidence: Vec::new() })?;
+    let appended = [record(1), Record::TrialFinished { trial }, record(2)];
+    append_all(&*journal, &appended).await?;
+    let wanted = appended.map(Record::outline);
+    same(&wanted, &journal.outline().await?.try_collect::<Vec<_>>().await?)
+}
+
+/// A scored trial is found by its identity, whole; a void one and an unknown one are not.
+pub async fn trial_is_found_by_identity(place: &dyn JournalPlace) -> LawResult {
+    let journal = place.open().await?;
+    let passed =
+        samples::trial("passed", 0, Outcome::Scored { reward: 1.0, evidence: Vec::new() })?;
+    let void = samples::trial("void", 0, Outcome::Void { reason: "no reward".to_owned() })?;
+    for trial in [&passed, &void] {
+        journal.append(&Record::TrialFinished { trial: Arc::clone(trial) }).await?;
+    }
+    let found = journal.trial(passed.id()?).await?;
+    ensure!(found.as_ref() == Some(&passed), "appended {passed:?}, found {found:?}");
+    let found = journal.trial(void.id()?).await?;
+    ensure!(found.is_none(), "a void trial was given for a scored one: {found:?}");
+    let unknown = samples::trial("unknown", 0, Outcome::Void { reason: String::new() })?;
+    let found = journal.trial(unknown.id()?).await?;
+    ensure!(found.is_none(), "a trial that nobody appended was found: {found:?}");
+    Ok(())
+}
+
+/// What was queued is in order, and survives with the next record that was acknowledged.
+pub async fn queued_record_survives_with_the_next(place: &dyn JournalPlace) -> LawResult {
+    let journal = place.open().await?;
+    let wanted = records();
+    for record in &wanted[..4] {
+        journal.queue(record).await?;
+    }
+    journal.append(&wanted[4]).await?;
+    place.crash(journal).await?;
+    same(&wanted, &scan(&*place.open().await?).await?)
 }
 
 /// Scanning changes nothing, and appending goes on after it.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Unkept;
+use crate::call::{CallId, CallIntent, Purpose, Reserved};
 use crate::error::Result;
 use crate::id::{Fingerprint, ModelId, TaskName};
 use crate::llm::{Arguments, ToolCall, Usage};
 use crate::sandbox::{Exit, Isolation, IsolationLevel};
 use crate::trajectory::{Observation, ObservationStatus, Step, StepSource, Trajectory};
 use crate::trial::{
-    Finish, HeldIn, Outcome, Phase, Replicate, Spent, SplitName, Trial, TrialKey, Trials,
+    Finish, HeldIn, Outcome, Phase, Replicate, Spent, SplitName, Trial, TrialId, TrialKey, Trials,
 };
 use crate::weakness::{Citation, Signature, Weakness};
 
@@ -139,4 +140,15 @@ pub(super) fn weaknesses() -> Result<Vec<Weakness>> {
         weakness("missing artifact", &failures[..3])?,
         weakness("wrong value", &failures[3..])?,
     ])
+}
+
+/// A call that a trial is about to make.
+pub(super) fn intent(call: u64, trial: TrialId) -> Result<CallIntent> {
+    Ok(CallIntent {
+        id: CallId(call),
+        purpose: Purpose::Trial(trial),
+        request: Fingerprint::of("a request")?,
+        reserved: Reserved { tokens: 4100, usd: Some(0.1 + 0.2) },
+        elapsed: Duration::from_millis(8),
+    })
 }
