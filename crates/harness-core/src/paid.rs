@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::lock::{Mutex as Turn, OwnedMutexGuard};
 
 use crate::engine::TrialCounts;
-use crate::id::Fingerprint;
-use crate::trial::{Phase, Replicate, Trial, TrialId};
+use crate::id::{Fingerprint, TaskName};
+use crate::trial::{Phase, Replicate, SplitName, Trial, TrialId};
 
 /// What the journal holds of trials and of the harnesses that they name.
 ///
@@ -30,9 +30,32 @@ pub(crate) struct Stored {
     /// How many were scored, each once.
     pub(crate) scored: u64,
     pub(crate) harnesses: HashSet<Fingerprint>,
+    /// How incumbents fared when they were assessed, in every round.
+    pub(crate) assessed: HashMap<TrialId, Attempt>,
+}
+
+/// What is kept of an incumbent's trial when its round is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) harness: Fingerprint,
+    pub(crate) task: TaskName,
+    /// Its round, and which attempt of that round it is.
+    pub(crate) place: (u32, u32),
+    pub(crate) passed: bool,
 }
 
 impl Stored {
+    /// Keeps what drift is seen by: scored trials that assess an incumbent.
+    pub(crate) fn note(&mut self, id: TrialId, trial: &Trial) {
+        let (key, replicate) = (&trial.key, trial.key.replicate);
+        let Some(passed) = trial.passed() else { return };
+        if replicate.phase == Phase::Assess && trial.split != SplitName::Sealed {
+            let place = (replicate.round, replicate.attempt);
+            let (harness, task) = (key.harness, key.task.clone());
+            self.assessed.insert(id, Attempt { harness, task, place, passed });
+        }
+    }
+
     /// Nobody asks again for the trials of a committed round.
     pub(crate) fn committed(&mut self, round: u32) {
         self.recallable.retain(|_, replicate| !belongs(*replicate, round));
@@ -80,7 +103,14 @@ impl PaidTrials {
 
     /// Notes that a trial of an earlier session was read back.
     pub(crate) fn read_back(&self, id: TrialId, trial: &Arc<Trial>) {
-        self.state().recorded.insert(id, Arc::clone(trial));
+        let mut state = self.state();
+        state.stored.note(id, trial);
+        state.recorded.insert(id, Arc::clone(trial));
+    }
+
+    /// How incumbents fared when they were assessed, in no order.
+    pub(crate) fn assessed(&self) -> Vec<Attempt> {
+        self.state().stored.assessed.values().cloned().collect()
     }
 
     /// A trial that ended and whose record is not known to be acknowledged: to be recorded, not to be run again.
@@ -103,6 +133,7 @@ impl PaidTrials {
         } else {
             state.stored.scored += 1;
             state.stored.void.remove(&id);
+            state.stored.note(id, &trial);
         }
         state.recorded.insert(id, trial);
     }

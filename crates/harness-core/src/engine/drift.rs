@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::harness::Harness;
 use crate::id::{Fingerprint, TaskName};
 use crate::interval::Pairs;
-use crate::trial::{Phase, SplitName};
 use crate::verdict::Judgement;
 
 /// The incumbent beside one of its ancestors, by the trials of both as incumbents of their rounds. No trial is run for it.
@@ -67,14 +66,9 @@ impl<H: Harness> Engine<H> {
 
     fn assessments(&self) -> HashMap<Fingerprint, Assessments> {
         let mut assessed: HashMap<Fingerprint, Assessments> = HashMap::new();
-        for trial in self.runner.paid.recorded() {
-            let (key, replicate) = (&trial.key, trial.key.replicate);
-            let Some(passed) = trial.passed() else { continue };
-            if replicate.phase == Phase::Assess && trial.split != SplitName::Sealed {
-                let tasks = assessed.entry(key.harness).or_default();
-                let attempts = tasks.entry(key.task.clone()).or_default();
-                attempts.insert((replicate.round, replicate.attempt), passed);
-            }
+        for attempt in self.runner.paid.assessed() {
+            let tasks = assessed.entry(attempt.harness).or_default();
+            tasks.entry(attempt.task).or_default().insert(attempt.place, attempt.passed);
         }
         assessed
     }

@@ -151,6 +151,8 @@ impl Earlier {
     /// split was read stays true.
     pub(super) fn fork(&mut self) {
         self.stored.all_recallable = true;
+        self.stored.assessed.clear();
+        self.fresh.clear();
         self.mined.clear();
         self.proposed.clear();
         self.past = RunHistory::default();
@@ -177,6 +179,7 @@ impl Earlier {
             Some(_) => {
                 self.stored.void.remove(&id);
                 self.stored.scored += 1;
+                self.stored.note(id, &trial);
                 self.stored.recallable.insert(id, trial.key.replicate);
                 self.fresh.insert(id, trial);
             }
