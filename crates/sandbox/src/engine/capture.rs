@@ -87,8 +87,9 @@ async fn discard(pipe: Receiver) {
     }
 }
 
+/// The head and the tail of what was pushed.
 #[derive(Debug)]
-struct Kept {
+pub(crate) struct Kept {
     limit: OutputLimit,
     head: Vec<u8>,
     tail: VecDeque<u8>,
@@ -96,11 +97,11 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(limit: OutputLimit) -> Self {
+    pub(crate) fn new(limit: OutputLimit) -> Self {
         Self { limit, head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let room = self.limit.head.saturating_sub(self.head.len()).min(bytes.len());
         let (head, rest) = bytes.split_at(room);
         self.head.extend_from_slice(head);
@@ -111,7 +112,7 @@ impl Kept {
         self.dropped += (excess + rest.len() - keep) as u64;
     }
 
-    fn into_captured(self) -> Captured {
+    pub(crate) fn into_captured(self) -> Captured {
         let (mut head, tail) = (self.head, Vec::from(self.tail));
         if self.dropped == 0 {
             // Nothing is missing between them: the tail is empty by contract.

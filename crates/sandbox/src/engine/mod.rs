@@ -5,6 +5,8 @@ mod link;
 mod session;
 mod spawner;
 
+#[cfg(feature = "docker")]
+pub(crate) use capture::Kept;
 pub use session::LocalSession;
 pub(crate) use spawner::{Refusal, Spawner};
 

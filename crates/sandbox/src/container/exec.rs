@@ -1,0 +1,398 @@
+//! Running commands by the daemon's exec, which knows neither time-outs nor trees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use harness_core::{
+    Captured, Command, Error, ErrorKind, ExecOutput, Exit, File, OutputLimit, Result, SandboxPath,
+};
+use tokio::runtime::Handle;
+
+use super::fault::{self, broken};
+use super::files::Files;
+use super::options::ContainerUser;
+use super::script::{KILL, MARK, START};
+use super::session::unique;
+use crate::engine::Kept;
+
+/// How long an output that something still holds open is listened to after its command has ended.
+const GRACE: Duration = Duration::from_millis(50);
+/// The daemon is asked whether a command has ended after a tenth of its age, within these bounds.
+const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+/// Rounds of killing after which a tree counts as unkillable, and its session as broken.
+const KILLS: usize = 60;
+/// The largest message of the daemon's that is taken at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// The commands of one container.
+#[derive(Debug)]
+pub(super) struct Commands {
+    docker: Docker,
+    container: String,
+    user: ContainerUser,
+    workdir: SandboxPath,
+    variables: BTreeMap<String, String>,
+    /// Commands begun and commands ended, trees that are being killed counted as running.
+    begun: AtomicU64,
+    ended: AtomicU64,
+    runtime: Handle,
+}
+
+impl Commands {
+    pub(super) fn new(
+        docker: &Docker,
+        container: &str,
+        user: ContainerUser,
+        workdir: SandboxPath,
+        variables: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            docker: docker.clone(),
+            container: container.to_owned(),
+            user,
+            workdir,
+            variables,
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Runs a command; dropped half-way, what it started is killed.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        command: &Command,
+        files: &Files,
+    ) -> Result<ExecOutput> {
+        let begun = Instant::now();
+        let tree = Tree::new(self);
+        let mark = tree.mark.clone();
+        let mut running = Running(Some(tree));
+        let stdin = self.place_stdin(command, files, &mark).await?;
+        let (id, mut output) = self.start(command, &stdin, &mark).await?;
+        let mut kept = Outputs::new(command.output);
+        let deadline = command.timeout.map(|limit| begun + limit);
+        let mut code = self.watch(&id, &mut output, &mut kept, deadline, begun).await?;
+        let timed_out = code.is_none();
+        if let Some(tree) = running.tree().filter(|_| timed_out) {
+            kept.header().clone_into(&mut tree.others);
+            tree.kill().await?;
+            code = self.watch(&id, &mut output, &mut kept, None, begun).await?;
+        }
+        running.is_over();
+        let drain = async { while kept.take(output.next().await) {} };
+        let _ = tokio::time::timeout(GRACE, drain).await;
+        let exit = match code {
+            _ if timed_out => Exit::TimedOut,
+            Some(code) => self.exit(code).await?,
+            None => return Err(self.gone()),
+        };
+        let (stdout, stderr) = kept.into_captured();
+        Ok(ExecOutput { exit, stdout, stderr, elapsed: begun.elapsed() })
+    }
+
+    /// Standard input as a file: the API's attached input loses the output of a command that ends before reading it
+    /// (seen with Podman 4.3).
+    async fn place_stdin(&self, command: &Command, files: &Files, mark: &str) -> Result<String> {
+        let Some(bytes) = &command.stdin else { return Ok(String::new()) };
+        let path = format!("/tmp/.stdin-{mark}");
+        files.write(&SandboxPath::new(&path)?, File { bytes, mode: 0o600 }).await?;
+        Ok(path)
+    }
+
+    async fn start(
+        &self,
+        command: &Command,
+        stdin: &str,
+        mark: &str,
+    ) -> Result<(String, BoxStream<'static, Result<LogOutput, bollard::errors::Error>>)> {
+        let mut variables = self.variables.clone();
+        variables.extend(command.env.clone());
+        variables.insert(MARK.to_owned(), mark.to_owned());
+        check(command, &variables)?;
+        let cwd = command.cwd.as_ref().unwrap_or(&self.workdir).within(&self.workdir);
+        let wrapper = ["/bin/sh", "-c", START, "sh", cwd.as_str(), stdin];
+        let argv = wrapper.into_iter().map(str::to_owned).chain(command.argv.clone()).collect();
+        self.exec(argv, variables).await
+    }
+
+    async fn exec(
+        &self,
+        argv: Vec<String>,
+        variables: BTreeMap<String, String>,
+    ) -> Result<(String, BoxStream<'static, Result<LogOutput, bollard::errors::Error>>)> {
+        let options = CreateExecOptions {
+            cmd: Some(argv),
+            env: Some(variables.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            user: Some(self.user.text()),
+            working_dir: Some("/".to_owned()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let created = self.docker.create_exec(&self.container, options).await;
+        let id = created.map_err(|refusal| self.refused("making a command", refusal))?.id;
+        let options =
+            StartExecOptions { output_capacity: Some(CHUNK), ..StartExecOptions::default() };
+        match self.docker.start_exec(&id, Some(options)).await {
+            Ok(StartExecResults::Attached { output, .. }) => Ok((id, output)),
+            Ok(StartExecResults::Detached) => Err(self.gone()),
+            Err(refusal) => Err(self.refused("starting a command", refusal)),
+        }
+    }
+
+    /// Reads output until the command has ended, and gives its status; `None` at the deadline.
+    async fn watch(
+        &self,
+        id: &str,
+        output: &mut BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+        kept: &mut Outputs,
+        deadline: Option<Instant>,
+        begun: Instant,
+    ) -> Result<Option<i64>> {
+        let mut open = true;
+        loop {
+            let pause = (begun.elapsed() / 10).clamp(LOOK.0, LOOK.1);
+            let look = if open { pause } else { LOOK.0 };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let look = left.map_or(look, |left| look.min(left));
+            tokio::select! {
+                chunk = output.next(), if open => {
+                    open = kept.take(chunk);
+                    if open { continue }
+                }
+                () = tokio::time::sleep(look) => {}
+            }
+            if let Some(code) = self.ended(id).await? {
+                return Ok(Some(code));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The status of a command that has ended.
+    async fn ended(&self, id: &str) -> Result<Option<i64>> {
+        let seen = self.docker.inspect_exec(id).await;
+        let seen = seen.map_err(|refusal| self.refused("looking after a command", refusal))?;
+        Ok(seen.exit_code.filter(|_| seen.running == Some(false)))
+    }
+
+    async fn exit(&self, code: i64) -> Result<Exit> {
+        let code = i32::try_from(code).unwrap_or(-1);
+        // 128 and a signal's number is all that the API tells of one.
+        let exit =
+            if (129..=192).contains(&code) { Exit::Signal(code - 128) } else { Exit::Code(code) };
+        if exit == Exit::Signal(9) && self.ran_out_of_memory().await? {
+            return Ok(Exit::OutOfMemory);
+        }
+        Ok(exit)
+    }
+
+    async fn ran_out_of_memory(&self) -> Result<bool> {
+        let seen = self.docker.inspect_container(&self.container, None).await;
+        let seen = seen.map_err(|refusal| self.refused("looking after a container", refusal))?;
+        Ok(seen.state.and_then(|state| state.oom_killed) == Some(true))
+    }
+
+    /// One round of killing; how many there were.
+    async fn kill_once(&self, mark: &str, others: &str) -> Result<usize> {
+        let argv = ["/bin/sh", "-c", KILL, "sh", mark, others].map(str::to_owned).to_vec();
+        let path = self.variables.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));
+        let (id, mut output) = self.exec(argv, path.into_iter().collect()).await?;
+        let mut kept = Outputs::without_header(OutputLimit { head: 64, tail: 0 });
+        self.watch(&id, &mut output, &mut kept, None, Instant::now()).await?;
+        while kept.take(output.next().await) {}
+        let (stdout, _) = kept.into_captured();
+        stdout.text().trim().parse().map_err(|_| {
+            Error::new(ErrorKind::Sandbox, "what a command started cannot be looked for")
+        })
+    }
+
+    fn refused(&self, doing: &str, refusal: bollard::errors::Error) -> Error {
+        // 409: the container is there, and has ended.
+        match fault::status(&refusal) {
+            Some(404 | 409) => self.gone().while_doing(doing),
+            _ => broken(doing, refusal),
+        }
+    }
+
+    fn gone(&self) -> Error {
+        let why = format!("the session's container '{}' is gone", self.container);
+        Error::new(ErrorKind::Sandbox, why)
+    }
+}
+
+fn check(command: &Command, variables: &BTreeMap<String, String>) -> Result<()> {
+    let texts = variables.iter().flat_map(|(name, value)| [name, value]);
+    if command.argv.is_empty() || command.argv.iter().chain(texts).any(|text| text.contains('\0')) {
+        let why = "a command needs a program, and neither arguments nor variables hold NULs";
+        return Err(Error::new(ErrorKind::InvalidInput, why));
+    }
+    if variables.keys().any(|name| name.is_empty() || name.contains('=')) {
+        let why = "a variable's name is empty or holds '='";
+        return Err(Error::new(ErrorKind::InvalidInput, why));
+    }
+    Ok(())
+}
+
+/// A command that was begun: dropped before its end, what it started is killed.
+struct Running(Option<Tree>);
+
+impl Running {
+    fn is_over(mut self) {
+        if let Some(tree) = self.0.take() {
+            tree.is_over();
+        }
+    }
+
+    fn tree(&mut self) -> Option<&mut Tree> {
+        self.0.as_mut()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(tree) = self.0.take() else { return };
+        let runtime = tree.commands.runtime.clone();
+        runtime.spawn(async move {
+            // The daemon may not have got as far as starting the command when its future was dropped: look twice.
+            let _ = tree.kill().await;
+            tokio::time::sleep(GRACE).await;
+            let _ = tree.kill().await;
+            tree.is_over();
+        });
+    }
+}
+
+/// What a command started.
+struct Tree {
+    commands: Arc<Commands>,
+    mark: String,
+    /// The `/proc` entries that were there before it; empty as long as they are unknown.
+    others: String,
+    /// How many commands had been begun and had ended with this one's beginning.
+    at: (u64, u64),
+}
+
+impl Tree {
+    fn new(commands: &Arc<Commands>) -> Self {
+        let begun = commands.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let ended = commands.ended.load(Ordering::SeqCst);
+        let commands = Arc::clone(commands);
+        Self { commands, mark: unique(), others: String::new(), at: (begun, ended) }
+    }
+
+    /// Kills round after round until nothing is left.
+    async fn kill(&self) -> Result<()> {
+        for _ in 0..KILLS {
+            // What has wiped its environment can be told only by being new, and only while nobody else is at work.
+            let others = if self.is_alone() { self.others.as_str() } else { "" };
+            if self.commands.kill_once(&self.mark, others).await? == 0 {
+                return Ok(());
+            }
+        }
+        Err(Error::new(ErrorKind::Sandbox, "what a command started cannot be killed"))
+    }
+
+    fn is_alone(&self) -> bool {
+        let (begun, ended) = self.at;
+        begun == ended + 1 && self.commands.begun.load(Ordering::SeqCst) == begun
+    }
+
+    fn is_over(&self) {
+        self.commands.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Both streams of a command, and the line that its wrapper says first.
+struct Outputs {
+    header: Option<Vec<u8>>,
+    complete: bool,
+    stdout: Kept,
+    stderr: Kept,
+}
+
+impl Outputs {
+    fn new(limit: OutputLimit) -> Self {
+        let header = Some(Vec::new());
+        Self { header, complete: false, stdout: Kept::new(limit), stderr: Kept::new(limit) }
+    }
+
+    fn without_header(limit: OutputLimit) -> Self {
+        Self { header: None, complete: true, ..Self::new(limit) }
+    }
+
+    /// Takes what came; `false` at the end of the stream.
+    fn take<E>(&mut self, chunk: Option<Result<LogOutput, E>>) -> bool {
+        match chunk {
+            Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
+                self.stdout(&message);
+            }
+            Some(Ok(LogOutput::StdErr { message })) => self.stderr.push(&message),
+            Some(Ok(LogOutput::StdIn { .. })) => {}
+            Some(Err(_)) | None => return false,
+        }
+        true
+    }
+
+    fn stdout(&mut self, mut bytes: &[u8]) {
+        if let Some(header) = self.header.as_mut().filter(|_| !self.complete) {
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            header.extend_from_slice(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
+            self.complete = end.is_some();
+            bytes = end.and_then(|end| bytes.get(end + 1..)).unwrap_or_default();
+        }
+        self.stdout.push(bytes);
+    }
+
+    /// The wrapper's line, where it came.
+    fn header(&self) -> &str {
+        let header = self.header.as_deref().filter(|_| self.complete).unwrap_or_default();
+        std::str::from_utf8(header).unwrap_or_default()
+    }
+
+    fn into_captured(self) -> (Captured, Captured) {
+        (self.stdout.into_captured(), self.stderr.into_captured())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn said(parts: &[&[u8]]) -> Outputs {
+        let mut outputs = Outputs::new(OutputLimit::default());
+        parts.iter().for_each(|part| outputs.stdout(part));
+        outputs
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_line_is_the_wrappers_however_the_stream_is_cut(
+            output in proptest::collection::vec(any::<u8>(), 0..60),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let stream = [b"/proc/1 /proc/7\n".as_slice(), &output].concat();
+            let (left, right) = stream.split_at(cut.index(stream.len() + 1));
+            let outputs = said(&[left, right]);
+            prop_assert_eq!(outputs.header(), "/proc/1 /proc/7");
+            prop_assert_eq!(outputs.into_captured().0.bytes(), output);
+        }
+    }
+
+    #[test]
+    fn an_unfinished_first_line_tells_nothing_of_other_processes() {
+        assert_eq!(said(&[b"/proc/1 /pro"]).header(), "");
+    }
+}
