@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::fault::{self, broken};
 use super::files::Files;
 use super::options::ContainerUser;
-use super::script::{KILL, MARK, START};
+use super::script::{KILL, MARK, SPARE_THE_FIRST, START};
 use super::session::unique;
 use crate::engine::Kept;
 
@@ -86,7 +86,7 @@ impl Commands {
             tree.kill().await?;
             code = self.watch(&id, &mut output, &mut kept, None, begun).await?;
         }
-        running.is_over();
+        running.end();
         let drain = async { while kept.take(output.next().await) {} };
         let _ = tokio::time::timeout(GRACE, drain).await;
         let exit = match code {
@@ -203,9 +203,24 @@ impl Commands {
         Ok(seen.state.and_then(|state| state.oom_killed) == Some(true))
     }
 
-    /// One round of killing; how many there were.
+    /// Ends whatever commands have started, daemons included.
+    pub(super) async fn end_all(&self) -> Result<()> {
+        let script = format!("{SPARE_THE_FIRST}{KILL}");
+        for _ in 0..KILLS {
+            if self.killed(["/bin/sh", "-c", &script]).await? == 0 {
+                return Ok(());
+            }
+        }
+        Err(Error::new(ErrorKind::Sandbox, "the processes of a session cannot be ended"))
+    }
+
+    /// One round of killing what carries a mark; how many there were.
     async fn kill_once(&self, mark: &str, others: &str) -> Result<usize> {
-        let argv = ["/bin/sh", "-c", KILL, "sh", mark, others].map(str::to_owned).to_vec();
+        self.killed(["/bin/sh", "-c", KILL, "sh", mark, others]).await
+    }
+
+    async fn killed<const N: usize>(&self, argv: [&str; N]) -> Result<usize> {
+        let argv = argv.map(str::to_owned).to_vec();
         let path = self.variables.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));
         let (id, mut output) = self.exec(argv, path.into_iter().collect()).await?;
         let mut kept = Outputs::without_header(OutputLimit { head: 64, tail: 0 });
@@ -248,7 +263,7 @@ fn check(command: &Command, variables: &BTreeMap<String, String>) -> Result<()> 
 struct Running(Option<Tree>);
 
 impl Running {
-    fn is_over(mut self) {
+    fn end(mut self) {
         if let Some(tree) = self.0.take() {
             tree.is_over();
         }

@@ -35,6 +35,18 @@ done 2>/dev/null
 echo "$found"
 "#;
 
+/// Makes [`KILL`] end everything but the container's first process and the one that it started, which has the lowest
+/// number: both were there before any command.
+pub(super) const SPARE_THE_FIRST: &str = r#"
+first=
+for entry in /proc/[0-9]*; do
+  pid=${entry#/proc/}
+  [ "$pid" = 1 ] && continue
+  if [ -z "$first" ] || [ "$pid" -lt "$first" ]; then first=$pid; fi
+done
+set -- "" "/proc/1 /proc/$first"
+"#;
+
 /// Copies the file `$1` to `$2`; 3 where it is no regular file, 4 where it is not there.
 pub(super) const COPY_OUT: &str = r#"
 if [ -f "$1" ]; then exec cat <"$1" >"$2"; fi

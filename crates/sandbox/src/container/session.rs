@@ -85,6 +85,10 @@ impl Session for ContainerSession {
         stamp_by_command(self).await
     }
 
+    async fn end_processes(&self) -> Result<()> {
+        self.commands.end_all().await
+    }
+
     async fn close(mut self: Box<Self>) -> Result<()> {
         self.container.remove().await
     }

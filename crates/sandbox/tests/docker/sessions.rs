@@ -126,6 +126,23 @@ fn a_tree_that_wiped_its_environment_dies_with_its_time_out() {
 }
 
 #[test]
+fn ending_all_processes_leaves_files_and_session() {
+    block_on(async {
+        let Some(options) = given().await else { return };
+        for user in [ContainerUser::default(), ContainerUser::Root] {
+            let sandbox = connect(ContainerOptions { user, ..options.clone() }).await;
+            let session = open(&sandbox, &Environment::default()).await;
+            let daemons = "echo kept > file; setsid sleep 86396 & env -i setsid sleep 86395 &";
+            stdout(&*session, daemons).await;
+            session.end_processes().await.unwrap();
+            let left = stdout(&*session, "cat file; cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
+            assert!(left.starts_with("kept") && !left.contains("8639"), "{user:?}: {left}");
+            session.close().await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_session_opens_when_its_health_check_succeeds() {
     block_on(async {
         let Some(options) = given().await else { return };
@@ -151,8 +168,8 @@ fn a_session_opens_when_its_health_check_succeeds() {
 fn an_image_that_is_not_there_is_named() {
     block_on(async {
         let Some(options) = given().await else { return };
-        let mut environment = Environment::default();
-        environment.image = Some("localhost:1/nobody/nothing:1".to_owned());
+        let image = Some("localhost:1/nobody/nothing:1".to_owned());
+        let environment = Environment { image, ..Environment::default() };
         let sandbox = connect(ContainerOptions { pull: Pull::Never, ..options.clone() }).await;
         let refused = sandbox.open(&environment).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
@@ -176,8 +193,7 @@ fn an_image_is_pulled_from_a_registry() {
         podman::run(&["tag", options.image.as_deref().unwrap(), &name]);
         podman::run(&["push", "--quiet", &name]);
         podman::run(&["untag", &name]);
-        let mut environment = Environment::default();
-        environment.image = Some(name);
+        let environment = Environment { image: Some(name), ..Environment::default() };
         let session = open(&connect(options).await, &environment).await;
         assert_eq!(stdout(&*session, "echo from the registry").await, "from the registry\n");
         session.close().await.unwrap();
