@@ -89,7 +89,7 @@ async fn run(options: &Options, opened: &mut Option<State>) -> Result<()> {
         return runs::plan(options, &tasks, rules.as_ref());
     }
     let model = parts::model(options, &tasks).await?;
-    let sandbox = parts::sandbox(options, &model)?;
+    let sandbox = parts::sandbox(options, &model).await?;
     let state = opened.insert(State::open(options)?);
     match rules {
         Some(rules) => runs::evolve(options, tasks, rules, model, sandbox, state).await,

@@ -41,6 +41,10 @@ pub(crate) struct Options {
     /// Where trials run.
     #[arg(long, value_enum, default_value_t = SandboxChoice::Auto)]
     pub(crate) sandbox: SandboxChoice,
+    /// The socket of Docker or Podman, where it is not in its usual place.
+    #[cfg(feature = "docker")]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) docker_socket: Option<PathBuf>,
     /// Said aloud: run without any isolation.
     #[arg(long)]
     pub(crate) yes_run_unconfined: bool,
@@ -118,6 +122,8 @@ pub(crate) enum SandboxChoice {
     Namespace,
     /// Landlock over a private directory: no private root.
     Landlock,
+    /// Containers of Docker or Podman, in the tasks' own images. Needs --features docker.
+    Docker,
     /// None. Asks for --yes-run-unconfined.
     Unconfined,
 }

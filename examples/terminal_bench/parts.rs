@@ -135,12 +135,39 @@ pub(crate) fn leaks(tasks: &[HarborTask]) -> LeakIndex {
     index.build()
 }
 
+/// Containers, as their daemon isolates them.
+#[cfg(feature = "docker")]
+async fn containers(options: &Options) -> Result<Arc<dyn Sandbox>> {
+    use harness_sandbox::{ContainerOptions, ContainerSandbox};
+
+    let socket = options.docker_socket.clone();
+    let sandbox =
+        ContainerSandbox::connect(ContainerOptions { socket, ..ContainerOptions::default() })
+            .await?;
+    let isolation = sandbox.isolation();
+    eprintln!("sandbox: {isolation}");
+    isolation.residual.iter().for_each(|residual| eprintln!("  note: {residual}"));
+    Ok(Arc::new(sandbox))
+}
+
+#[cfg(not(feature = "docker"))]
+async fn containers(_options: &Options) -> Result<Arc<dyn Sandbox>> {
+    Err(wrong(
+        "--sandbox docker needs an example built with containers: \
+         cargo run --release --features docker --example terminal_bench -- …",
+    ))
+}
+
 /// The sandbox, never weaker than what was asked for aloud.
-pub(crate) fn sandbox(options: &Options, model: &Arc<dyn LlmBackend>) -> Result<Arc<dyn Sandbox>> {
+pub(crate) async fn sandbox(
+    options: &Options,
+    model: &Arc<dyn LlmBackend>,
+) -> Result<Arc<dyn Sandbox>> {
     let kind = match options.sandbox {
         SandboxChoice::Auto => SandboxKind::Auto,
         SandboxChoice::Namespace => SandboxKind::Namespace,
         SandboxChoice::Landlock => SandboxKind::Landlock,
+        SandboxChoice::Docker => return containers(options).await,
         SandboxChoice::Unconfined if options.yes_run_unconfined => SandboxKind::Unconfined,
         SandboxChoice::Unconfined => {
             return Err(wrong(
