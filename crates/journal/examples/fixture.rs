@@ -5,19 +5,16 @@
 //!
 //! `records.jsonl` beside the journal holds the records as they were appended.
 
+#[path = "../tests/journal/toy.rs"]
+mod toy;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 
 use futures::TryStreamExt;
-use harness_core::testing::{
-    InMemorySandbox, ManualClock, ScriptedLlm, ScriptedMiner, ScriptedProposer, ScriptedValidator,
-    ScriptedVerifier, ToyEdit, ToyHarness, toy_task,
-};
-use harness_core::{
-    Benchmark, Completion, Engine, EngineConfig, Journal, Result, SandboxPath, Task, Usage,
-};
+use harness_core::testing::ManualClock;
+use harness_core::{Journal, Result};
 use harness_journal::SqliteJournal;
 
 fn main() -> io::Result<()> {
@@ -37,40 +34,8 @@ fn main() -> io::Result<()> {
 
 /// Two rounds and the claim, the first session left in the middle.
 async fn run(directory: &Path, clock: ManualClock) -> Result<()> {
-    let mut first = engine(directory, clock.clone()).await?;
+    let mut first = toy::engine(directory, clock.clone()).await?;
     first.round().await?;
     drop(first);
-    engine(directory, clock).await?.run().await.map(drop)
-}
-
-async fn engine(directory: &Path, clock: ManualClock) -> Result<Engine<ToyHarness>> {
-    let usage = Usage {
-        prompt_tokens: 90,
-        completion_tokens: 10,
-        cost_usd: Some(0.25),
-        ..Usage::default()
-    };
-    let tasks = |split: &str| -> Vec<Arc<Task>> {
-        ["read", "sort"].map(|skill| Arc::new(toy_task(&format!("{split}-{skill}"), skill))).into()
-    };
-    let learn = |skill: &str| ToyEdit::Learn(skill.to_owned());
-    Engine::builder(ToyHarness { skills: ["read".to_owned()].into(), calls: 1 })
-        .model(ScriptedLlm::new(move |_| Ok(Completion::text("ok").with_usage(usage))))
-        .sandbox(InMemorySandbox::default())
-        .verifier(ScriptedVerifier::expecting(SandboxPath::new("answer")?, "done"))
-        .benchmark(Benchmark::new(tasks("in"), tasks("out"), tasks("sealed"))?)
-        .miner(ScriptedMiner::by_evidence())
-        .proposer(ScriptedProposer::cycling(vec![learn("juggle"), learn("sort")]))
-        .validator(ScriptedValidator::counting())
-        .journal(SqliteJournal::open(directory)?)
-        .clock(clock)
-        .config(EngineConfig {
-            rounds: 2,
-            width: 1,
-            attempts: 1,
-            claim_attempts: 1,
-            ..EngineConfig::default()
-        })
-        .build()
-        .await
+    toy::engine(directory, clock).await?.run().await.map(drop)
 }

@@ -7,6 +7,7 @@ mod reader;
 mod row;
 mod schema;
 mod sqlite;
+mod steps;
 mod tip;
 mod writer;
 

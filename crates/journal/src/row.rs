@@ -1,15 +1,28 @@
 //! A record as the table holds it.
 
-use harness_core::{Error, ErrorKind, Record, Result};
+use std::sync::Arc;
+
+use harness_core::{Error, ErrorKind, Record, Result, Trajectory, Trial};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// One row: a sequence number without gaps, a wall-clock label, and the entry.
+use crate::steps::Packed;
+
+/// One row: its place, and the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
+    pub(crate) place: Place,
+    pub(crate) entry: Entry,
+}
+
+/// What a row has that its entry has not: a sequence number without gaps, a wall-clock label, the digest of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
     pub(crate) seq: i64,
     /// Milliseconds since 1970: a label for people, never used for order.
     pub(crate) at: i64,
-    pub(crate) entry: Entry,
+    /// Known also where the steps themselves are not read.
+    pub(crate) steps: Option<[u8; 32]>,
 }
 
 /// A record before it has its place: the text that is kept, and what people look for it by.
@@ -18,7 +31,9 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     pub(crate) round: Option<u32>,
     pub(crate) subject: Option<String>,
+    /// A trial without its steps; trials of version 1 with them.
     pub(crate) body: String,
+    pub(crate) steps: Option<Packed>,
 }
 
 /// JSON nested deeper than this is refused when written; no part of the engine comes near it.
@@ -33,14 +48,19 @@ impl Entry {
                 "a record has no JSON form that can be read back (a number that is not finite?)";
             Error::new(ErrorKind::Contract, message).with_source(source)
         };
-        let body = serde_json::to_string(record).map_err(refuse)?;
+        let (body, steps) = split(record).map_err(refuse)?;
         if nesting(&body) > MAX_DEPTH {
             let message = format!("a record is nested deeper than {MAX_DEPTH} levels");
             return Err(Error::new(ErrorKind::Contract, message));
         }
-        parse(&body).map_err(refuse)?;
+        parse::<Record>(&body).map_err(refuse)?;
         let (round, subject) = index(record)?;
-        Ok(Self { kind: kind(record), round, subject, body })
+        Ok(Self { kind: kind(record), round, subject, body, steps })
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len() + self.steps.as_ref().map_or(0, |steps| steps.bytes.len())
     }
 
     /// The way back; `Err` says why it cannot be read.
@@ -48,17 +68,52 @@ impl Entry {
         if nesting(&self.body) > MAX_DEPTH {
             return Err(format!("is nested deeper than {MAX_DEPTH} levels"));
         }
-        parse(&self.body).map_err(|error| format!("cannot be read ({error})"))
+        let record = parse(&self.body).map_err(|error| format!("cannot be read ({error})"))?;
+        match (&self.steps, record) {
+            (None, record) => Ok(record),
+            (Some(packed), Record::TrialFinished { trial }) => {
+                let mut trial = Arc::unwrap_or_clone(trial);
+                trial.trajectory.steps = packed.steps()?;
+                Ok(Record::TrialFinished { trial: Arc::new(trial) })
+            }
+            (Some(_), _) => Err("has steps and is no trial".to_owned()),
+        }
     }
 }
 
-fn parse(body: &str) -> serde_json::Result<Record> {
+/// The record's JSON, and a trial's steps apart from it.
+fn split(record: &Record) -> serde_json::Result<(String, Option<Packed>)> {
+    let Record::TrialFinished { trial } = record else {
+        return Ok((serde_json::to_string(record)?, None));
+    };
+    let packed = Packed::of(&trial.trajectory.steps).map_err(serde::ser::Error::custom)?;
+    let outline = Record::TrialFinished { trial: Arc::new(without_steps(trial)) };
+    Ok((serde_json::to_string(&outline)?, packed))
+}
+
+/// Field by field, because a clone would copy the steps first.
+fn without_steps(trial: &Trial) -> Trial {
+    Trial {
+        key: trial.key.clone(),
+        split: trial.split,
+        outcome: trial.outcome.clone(),
+        finish: trial.finish.clone(),
+        trajectory: Trajectory::default(),
+        activations: trial.activations.clone(),
+        spent: trial.spent,
+        elapsed: trial.elapsed,
+        isolation: trial.isolation.clone(),
+        void_attempts: trial.void_attempts,
+    }
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(body: &str) -> serde_json::Result<T> {
     let mut reader = serde_json::Deserializer::from_str(body);
     // The arguments of a tool call may be nested as deep as the wire allows; inside a record they lie deeper still.
     // `nesting` bounds the stack instead.
     reader.disable_recursion_limit();
-    let record = serde::Deserialize::deserialize(&mut reader)?;
-    reader.end().map(|()| record)
+    let value = T::deserialize(&mut reader)?;
+    reader.end().map(|()| value)
 }
 
 /// How deep the brackets outside of strings nest.

@@ -12,10 +12,15 @@ use crate::fault;
 use crate::tip::Tip;
 
 /// What the file holds now; a program refuses what is above the version it was built for.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 /// Marks the file as a journal: `SHJL`.
 const APPLICATION: i64 = 0x5348_4a4c;
 const TABLES: &str = include_str!("schema.sql");
+/// What makes room for them in a file of version 1.
+const FROM_VERSION_1: &str = include_str!("migrate.sql");
+/// The triggers of the new table fill all others.
+const COPY_VERSION_1: &str = "INSERT INTO record SELECT seq, at, kind, round, subject, body, NULL, chain FROM record_1 ORDER BY seq; \
+     DROP TABLE record_1;";
 
 /// Opens for writing, makes the tables where there are none.
 pub(crate) fn open_writing(file: &Path) -> Result<Connection> {
@@ -102,14 +107,27 @@ fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "cell_size_check", "ON")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
+    if version == VERSION {
+        return Ok(());
     }
-    Ok(())
+    let transaction = connection.transaction()?;
+    if version == 1 {
+        transaction.execute_batch(FROM_VERSION_1)?;
+    }
+    transaction.execute_batch(TABLES)?;
+    if version == 1 {
+        transaction.execute_batch(COPY_VERSION_1)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// The version of a file that [`check`] let pass.
+pub(crate) fn version(file: &Path, connection: &Connection) -> Result<i64> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| fault::failed(file, "reading", source))
 }
 
 /// The last record, after a check against what was acknowledged.

@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use harness_core::{Error, ErrorKind, Journal, Record, Result};
+use harness_core::{Error, ErrorKind, Journal, Record, Result, Trial, TrialId};
+use rusqlite::Connection;
 
 use crate::lock::Lock;
+use crate::reader::Depth;
 use crate::row::Entry;
 use crate::writer::Writer;
 use crate::{fault, reader, schema};
@@ -21,6 +25,8 @@ use crate::{fault, reader, schema};
 #[derive(Debug)]
 pub struct SqliteJournal {
     file: PathBuf,
+    /// Where single trials are looked up; opened when the first one is.
+    lookup: Mutex<Option<Connection>>,
     // In this order: the writer must have closed the file before the lock is free.
     writer: Option<Writer>,
     _lock: Option<Lock>,
@@ -47,7 +53,7 @@ impl SqliteJournal {
         // So that the file's name survives a crash of the machine as its content does.
         fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(failed)?;
         let writer = Writer::start(&file, connection, tip)?;
-        Ok(Self { file, writer: Some(writer), _lock: Some(lock) })
+        Ok(Self { file, lookup: Mutex::default(), writer: Some(writer), _lock: Some(lock) })
     }
 
     /// Opens the journal of `directory` for reading only: no lock is taken and a writer is not disturbed. A scan shows
@@ -65,7 +71,43 @@ impl SqliteJournal {
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         schema::check_untouched(&file)?;
-        Ok(Self { file, writer: None, _lock: None })
+        Ok(Self { file, lookup: Mutex::default(), writer: None, _lock: None })
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        self.writer.as_ref().ok_or_else(|| {
+            let message = format!("the journal {} is open for reading only", self.file.display());
+            Error::new(ErrorKind::Journal, message)
+        })
+    }
+
+    /// What the tables say; `None` where the file has none: one of version 1 that is only read.
+    fn looked_up(&self, id: TrialId) -> Result<Option<Option<Arc<Trial>>>> {
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match lookup.take() {
+            Some(connection) => connection,
+            None => schema::open_reading(&self.file)?,
+        };
+        let connection = lookup.insert(connection);
+        if schema::version(&self.file, connection)? < schema::VERSION {
+            return Ok(None);
+        }
+        reader::trial(&self.file, connection, id).map(Some)
+    }
+
+    /// A file of version 1 that is only read has no table to look in.
+    async fn trial_of_an_old_version(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        let mut found = None;
+        let mut records = self.scan().await?;
+        while let Some(record) = records.next().await {
+            if let Record::TrialFinished { trial } = record?
+                && trial.passed().is_some()
+                && trial.id()? == id
+            {
+                found = Some(trial);
+            }
+        }
+        Ok(found)
     }
 
     /// Where it is.
@@ -77,14 +119,26 @@ impl SqliteJournal {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, record: &Record) -> Result<()> {
-        let Some(writer) = &self.writer else {
-            let message = format!("the journal {} is open for reading only", self.file.display());
-            return Err(Error::new(ErrorKind::Journal, message));
-        };
-        writer.append(Entry::of(record)?).await
+        self.writer()?.append(Entry::of(record)?).await
+    }
+
+    async fn queue(&self, record: &Record) -> Result<()> {
+        self.writer()?.queue(Entry::of(record)?)
     }
 
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {
-        reader::scan(self.file.clone()).await
+        reader::scan(self.file.clone(), Depth::Whole).await
+    }
+
+    async fn outline(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        reader::scan(self.file.clone(), Depth::Outline).await
+    }
+
+    /// Reads a few pages where it is called: no thread is worth it.
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        match self.looked_up(id)? {
+            Some(found) => Ok(found),
+            None => self.trial_of_an_old_version(id).await,
+        }
     }
 }

@@ -11,7 +11,8 @@ use harness_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::fault;
-use crate::row::{Entry, Row};
+use crate::row::{Entry, Place};
+use crate::steps::Packed;
 use crate::tip::{Tip, TipFile};
 
 /// At most this much in one transaction: what is acknowledged together is also lost together when it fails.
@@ -28,7 +29,8 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 struct Job {
     entry: Entry,
-    done: oneshot::Sender<Result<()>>,
+    /// Who waits for it to be on disk; nobody for what is queued.
+    done: Option<oneshot::Sender<Result<()>>>,
 }
 
 impl Writer {
@@ -46,12 +48,23 @@ impl Writer {
 
     /// Queues the entry and waits until it is on disk. Dropped before that, the entry is written whole or not at all.
     pub(crate) async fn append(&self, entry: Entry) -> Result<()> {
-        let gone = || Error::new(ErrorKind::Journal, "the journal's writer has ended");
         let (done, outcome) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(Job { entry, done }).map_err(|_| gone())?;
+        self.send(Job { entry, done: Some(done) })?;
         outcome.await.map_err(|_| gone())?
     }
+
+    /// Queues the entry, and waits for nothing. It is on disk when a later [`Writer::append`] returns.
+    pub(crate) fn queue(&self, entry: Entry) -> Result<()> {
+        self.send(Job { entry, done: None })
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        self.queue.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Journal, "the journal's writer has ended")
 }
 
 impl Drop for Writer {
@@ -77,9 +90,9 @@ impl Pen {
     fn serve(mut self, jobs: &Receiver<Job>) {
         while let Some(batch) = next_batch(jobs) {
             let outcome = self.commit(&batch);
-            for job in batch {
+            for done in batch.into_iter().filter_map(|job| job.done) {
                 // Nobody waits any more when the append was dropped; the record is kept all the same.
-                let _ = job.done.send(match &outcome {
+                let _ = done.send(match &outcome {
                     Ok(()) => Ok(()),
                     Err(why) => Err(Error::new(ErrorKind::Journal, why.clone())),
                 });
@@ -112,21 +125,21 @@ impl Pen {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO record (seq, at, kind, round, subject, body, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO record (seq, at, kind, round, subject, body, steps, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            let mut insert_steps = transaction.prepare_cached(
+                "INSERT INTO steps (seq, count, size, packed) VALUES (?1, ?2, ?3, ?4)",
             )?;
             for job in batch {
-                let row = Row { seq: tip.seq + 1, at, entry: job.entry.clone() };
-                tip = Tip { seq: row.seq, link: tip.link.next(&row) };
-                let Entry { kind, round, subject, body } = &row.entry;
-                insert.execute(params![
-                    row.seq,
-                    row.at,
-                    kind,
-                    round,
-                    subject,
-                    body,
-                    tip.link.as_bytes()
-                ])?;
+                let steps = job.entry.steps.as_ref().map(Packed::digest);
+                let place = Place { seq: tip.seq + 1, at, steps };
+                tip = Tip { seq: place.seq, link: tip.link.next(&place, &job.entry) };
+                let Entry { kind, round, subject, body, steps } = &job.entry;
+                let (link, digest) = (tip.link.as_bytes(), place.steps);
+                insert.execute(params![tip.seq, at, kind, round, subject, body, digest, link])?;
+                if let Some(Packed { count, size, bytes }) = steps {
+                    insert_steps.execute(params![tip.seq, count, size, bytes])?;
+                }
             }
         }
         transaction.commit()?;
@@ -137,11 +150,11 @@ impl Pen {
 /// Waits for a job, and takes along what else is queued by then; `None` when nobody can queue any more.
 fn next_batch(jobs: &Receiver<Job>) -> Option<Vec<Job>> {
     let first = jobs.recv().ok()?;
-    let mut bytes = first.entry.body.len();
+    let mut bytes = first.entry.size();
     let mut batch = vec![first];
     while batch.len() < MOST_RECORDS && bytes < MOST_BYTES {
         let Ok(job) = jobs.try_recv() else { break };
-        bytes += job.entry.body.len();
+        bytes += job.entry.size();
         batch.push(job);
     }
     Some(batch)

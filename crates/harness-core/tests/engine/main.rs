@@ -12,6 +12,7 @@ mod drift;
 mod drops;
 mod leak;
 mod limits;
+mod money;
 mod outage;
 mod promotion;
 mod resume;

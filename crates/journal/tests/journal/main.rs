@@ -9,7 +9,10 @@
 mod appending;
 mod crash;
 mod damage;
+mod documented;
 mod laws;
 mod opening;
 mod records;
+mod toy;
+mod versions;
 mod views;
