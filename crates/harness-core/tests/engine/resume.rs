@@ -110,3 +110,41 @@ fn a_harness_is_written_down_once() {
     harnesses.dedup();
     assert_eq!(count, harnesses.len());
 }
+
+#[test]
+fn a_fork_begins_anew_and_pays_for_no_trial_twice() {
+    let setting = Setting::default();
+    let mut first = setting.engine().unwrap();
+    setting.clock.block_on(first.round()).unwrap();
+    setting.clock.block_on(first.round()).unwrap();
+    drop(first);
+    let trials = finished(&setting.records()).len();
+    let fork = |setting: &Setting| {
+        let builder = setting.builder().identity("gate", "another").fork(true);
+        let work = async { builder.build().await?.run().await };
+        setting.clock.block_on(work).unwrap()
+    };
+    let report = fork(&setting);
+    assert_eq!(report.trials.reused as usize, trials, "what is the same in both is not run again");
+    assert_eq!((&report.rounds, &report.claim), (&whole().rounds, &whole().claim));
+    assert!(finished(&setting.records()).values().all(|count| *count == 1));
+    // Going on with it needs no more forking; going back to the first configuration is another fork.
+    let again = setting.builder().identity("gate", "another").build();
+    assert!(block_on(again).is_ok());
+    assert_eq!(block_on(setting.builder().build()).unwrap_err().kind(), ErrorKind::Mismatch);
+}
+
+#[test]
+fn a_fork_that_changes_a_trial_runs_it_anew() {
+    let setting = Setting::default();
+    let mut engine = setting.engine().unwrap();
+    setting.clock.block_on(engine.round()).unwrap();
+    drop(engine);
+    let trials = finished(&setting.records()).len();
+    let config = EngineConfig { seed: 9, ..setting.config.clone() };
+    let builder = setting.builder().config(config).fork(true);
+    let mut engine = block_on(builder.build()).unwrap();
+    assert!(engine.rounds().is_empty(), "a fork begins with the seed harness");
+    setting.clock.block_on(engine.round()).unwrap();
+    assert_eq!(finished(&setting.records()).len(), 2 * trials);
+}
