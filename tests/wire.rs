@@ -1,12 +1,13 @@
-//! The example against a server on loopback that speaks the OpenAI-compatible wire: every call of the run goes through real
-//! HTTP. Behind the server a simulated model thinks, so that the run has something to find.
+//! The example against a server on loopback that speaks OpenAI's chat completions and Anthropic's Messages: every call of the run
+//! goes through real HTTP. Behind the server a simulated model thinks, so that the run has something to find.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use harness_benchmark::{Loader, harbor::Solution};
 use harness_core::{
-    Arguments, Completion, LlmBackend, Message, Request, ResponseSchema, ToolCall, ToolSpec,
+    Arguments, Completion, LlmBackend, Message, Redactor, Request, ResponseSchema, ToolCall,
+    ToolSpec,
 };
 use harness_llm::{Playbook, Profile, SimulatedLlm};
 use serde_json::{Value, json};
@@ -21,52 +22,44 @@ const KEY: &str = "sk-planted-0123456789-abcdefghij";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_runs_against_any_such_server_and_the_key_stays_where_it_belongs() {
+    let (summary, _home) = run("behind-the-wire", "SELF_HARNESS_API_KEY").await;
+    assert!(!summary["rounds"][0]["weaknesses"].as_array().unwrap().is_empty(), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_runs_against_anthropics_messages_and_the_key_stays_where_it_belongs() {
+    run("anthropic:behind-the-wire", "ANTHROPIC_API_KEY").await;
+}
+
+/// Runs the example, looks for the key in everything that it leaves, and gives its summary.
+async fn run(model: &str, variable: &str) -> (Value, TempDir) {
     let home = TempDir::new().unwrap();
-    let address = serve(Arc::new(model())).await;
-    let arguments = [
-        "--base-url",
-        &address,
-        "--model",
-        "behind-the-wire",
-        "--limit",
-        "12",
-        "--rounds",
-        "1",
-        "--width",
-        "1",
-        "--attempts",
-        "1",
-        "--claim-attempts",
-        "1",
-        "--steps",
-        "12",
-        "--sandbox",
-        "auto",
-        "--state",
-        "s",
-        "--json",
-    ];
+    let address = serve(Arc::new(self::model())).await;
+    let arguments = "--limit 12 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --state s --json";
+    let served = ["--base-url", &address, "--model", model];
+    let arguments: Vec<&str> = served.into_iter().chain(arguments.split(' ')).collect();
     let mut command = command(&home, &arguments);
-    command.env("SELF_HARNESS_API_KEY", KEY).env("RUST_LOG", "trace");
+    command.env(variable, KEY).env("RUST_LOG", "trace");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        summary["simulated"], false,
-        "what is behind a wire cannot be known to be simulated"
-    );
-    assert!(
-        summary["trials"]["scored"].as_u64() > Some(0) && summary["trials"]["void"] == 0,
-        "{summary}"
-    );
+    let what_is_behind_cannot_be_known = &summary["simulated"];
+    assert_eq!(what_is_behind_cannot_be_known, false);
+    let trials = &summary["trials"];
+    assert!(trials["scored"].as_u64() > Some(0) && trials["void"] == 0, "{summary}");
     assert!(summary["cost"]["usd"].is_null() && summary["cost"]["tokens"].as_u64() > Some(0));
-    assert!(!summary["rounds"][0]["weaknesses"].as_array().unwrap().is_empty(), "{summary}");
+    look_for_the_key(&[output.stdout, output.stderr].concat(), home.path());
+    (summary, home)
+}
 
-    let everything = [output.stdout, output.stderr].concat();
-    assert!(!holds(&everything, KEY), "the key is in the output");
-    for file in files(home.path()) {
-        assert!(!holds(&std::fs::read(&file).unwrap(), KEY), "the key is in {}", file.display());
+/// In every form that text gives it: plain, JSON, URL, hexadecimal, base64 at each offset.
+fn look_for_the_key(output: &[u8], home: &Path) {
+    let key = Redactor::new([KEY]).unwrap();
+    assert!(key.finds(format!("so {KEY} would be found").as_bytes()));
+    assert!(!key.finds(output), "the key is in the output");
+    for file in files(home) {
+        assert!(!key.finds(&std::fs::read(&file).unwrap()), "the key is in {}", file.display());
     }
 }
 
@@ -105,11 +98,12 @@ async fn serve(model: Arc<SimulatedLlm>) -> String {
 /// One keep-alive connection.
 async fn connection(stream: TcpStream, model: Arc<SimulatedLlm>) {
     let mut stream = BufReader::new(stream);
-    while let Some((authorized, body)) = request(&mut stream).await {
-        let (status, reply) = match (authorized, body) {
-            (true, Some(body)) => ("200 OK", answer(&model, &body).await),
-            (true, None) => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
-            (false, _) => ("401 Unauthorized", json!({ "error": { "message": "no key" } })),
+    while let Some(Asked { path, authorized, body }) = request(&mut stream).await {
+        let (status, reply) = match (authorized, path.as_str(), body) {
+            (false, ..) => ("401 Unauthorized", json!({ "error": { "message": "no key" } })),
+            (true, "/v1/chat/completions", Some(body)) => ("200 OK", answer(&model, &body).await),
+            (true, "/v1/messages", Some(body)) => ("200 OK", messages::answer(&model, &body).await),
+            _ => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
         };
         let reply = reply.to_string();
         let head = format!(
@@ -122,9 +116,16 @@ async fn connection(stream: TcpStream, model: Arc<SimulatedLlm>) {
     }
 }
 
-/// Whether it brings the key, and its body; `None` when the connection is closed.
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(bool, Option<Value>)> {
-    let (mut length, mut authorized) = (0, false);
+struct Asked {
+    path: String,
+    /// Whether it brings the key.
+    authorized: bool,
+    body: Option<Value>,
+}
+
+/// `None` when the connection is closed.
+async fn request(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
+    let (mut path, mut length, mut authorized) = (None, 0, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await.ok()? == 0 {
@@ -134,16 +135,21 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(bool, Option<Valu
         if line.is_empty() {
             break;
         }
+        let Some(_) = &path else {
+            path = line.split(' ').nth(1).map(str::to_owned);
+            continue;
+        };
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
             "authorization" => authorized = value.trim() == format!("Bearer {KEY}"),
+            "x-api-key" => authorized = value.trim() == KEY,
             _ => {}
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some((authorized, serde_json::from_slice(&body).ok()))
+    Some(Asked { path: path?, authorized, body: serde_json::from_slice(&body).ok() })
 }
 
 /// From the wire to the model and back.
@@ -218,11 +224,71 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn holds(bytes: &[u8], needle: &str) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-}
-
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Anthropic's protocol, from the server's end.
+mod messages {
+    use super::*;
+
+    pub(super) async fn answer(model: &SimulatedLlm, body: &Value) -> Value {
+        let tools = body["tools"].as_array().into_iter().flatten().map(|tool| ToolSpec {
+            name: text(&tool["name"]),
+            description: text(&tool["description"]),
+            parameters: tool["input_schema"].clone(),
+        });
+        let schema = &body["output_config"]["format"]["schema"];
+        let response_schema = schema
+            .is_object()
+            .then(|| ResponseSchema { name: "reply".into(), schema: schema.clone() });
+        let system = body["system"].as_array().into_iter().flatten();
+        let mut messages: Vec<Message> =
+            system.map(|block| Message::system(text(&block["text"]))).collect();
+        messages.extend(body["messages"].as_array().unwrap().iter().flat_map(turn));
+        let request =
+            Request { messages, tools: tools.collect(), response_schema, ..Request::default() };
+        reply(&model.complete(request).await.unwrap())
+    }
+
+    fn turn(turn: &Value) -> Vec<Message> {
+        let blocks = turn["content"].as_array().unwrap();
+        if turn["role"] == "assistant" {
+            let said: String = blocks.iter().map(|block| text(&block["text"])).collect();
+            let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
+            let calls = calls.map(|block| ToolCall {
+                id: text(&block["id"]),
+                name: text(&block["name"]),
+                arguments: Arguments::Parsed(block["input"].clone()),
+            });
+            return vec![Message::assistant(said).with_tool_calls(calls.collect())];
+        }
+        let message = |block: &Value| match block["type"].as_str() {
+            Some("tool_result") => {
+                Message::tool(text(&block["tool_use_id"]), text(&block["content"][0]["text"]))
+            }
+            _ => Message::user(text(&block["text"])),
+        };
+        blocks.iter().map(message).collect()
+    }
+
+    fn reply(completion: &Completion) -> Value {
+        let said = &completion.message;
+        let mut content = Vec::new();
+        if !said.content.is_empty() {
+            content.push(json!({ "type": "text", "text": said.content }));
+        }
+        content.extend(said.tool_calls.iter().map(|call| {
+            let input: Value = serde_json::from_str(&call.arguments.to_text()).unwrap_or_default();
+            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
+        }));
+        let reason = if said.tool_calls.is_empty() { "end_turn" } else { "tool_use" };
+        let usage = completion.usage.unwrap_or_default();
+        json!({
+            "type": "message", "role": "assistant", "model": "behind-the-wire", "content": content,
+            "stop_reason": reason,
+            "usage": { "input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens },
+        })
+    }
 }

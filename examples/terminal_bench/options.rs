@@ -27,13 +27,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = at_least_1())]
     pub(crate) limit: Option<u32>,
 
-    /// simulated:PROFILE, openai:MODEL, or with --base-url any name the server knows.
+    /// simulated:PROFILE, openai:MODEL, anthropic:MODEL, or with --base-url any name the server knows.
     #[arg(long, value_name = "NAME", default_value = "simulated:explorer")]
     pub(crate) model: String,
-    /// An OpenAI-compatible server, such as http://127.0.0.1:8000/v1. The key comes from the environment
-    /// (SELF_HARNESS_API_KEY, or OPENAI_API_KEY), never from an option.
+    /// An OpenAI-compatible server, such as http://127.0.0.1:8000/v1, or with anthropic:MODEL one that speaks Anthropic's
+    /// Messages. The key comes from the environment (SELF_HARNESS_API_KEY, or OPENAI_API_KEY or ANTHROPIC_API_KEY),
+    /// never from an option.
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
+    /// Repeat also calls that the server may have charged for (time-outs, cut answers, 500): for a server of your own.
+    #[arg(long)]
+    pub(crate) repeat_charged: bool,
     /// Prices in dollars, as TOML; without one for the model its cost is unknown.
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use harness_benchmark::harbor::Solution;
 use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
-use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
+use harness_core::{IsolationLevel, LlmBackend, ModelId, Redactor, Result, Sandbox};
 
 use harness_llm::{
-    ChatBackend, Playbook, PriceTable, Priced, Profile, Retried, Secret, SimulatedLlm,
+    AnthropicBackend, Breaker, OpenAiBackend, Playbook, PriceTable, Priced, Profile, Redacted,
+    Retried, Secret, SimulatedLlm,
 };
 use harness_sandbox::SandboxKind;
 use harness_validator::{LeakIndex, Source};
@@ -18,6 +19,9 @@ use crate::options::{Agent, Options, SandboxChoice};
 use crate::wrong;
 
 const OPENAI: &str = "https://api.openai.com/v1";
+const ANTHROPIC: &str = "https://api.anthropic.com/v1";
+/// The variable for the key of whatever server; each provider's own comes after it.
+const ANY_KEY: &str = "SELF_HARNESS_API_KEY";
 
 /// The tasks of a run, and those that cannot take part.
 pub(crate) struct Tasks {
@@ -53,46 +57,64 @@ fn bundled() -> PathBuf {
     if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
 }
 
-/// The model behind what a run needs of it: retries, and a price where one is known.
+/// The model behind what a run needs of it: limits on outages and repeats, a price where one is known, no key in sight.
 pub(crate) async fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBackend>> {
     if let Some(profile) = options.model.strip_prefix("simulated:") {
         let playbooks = tasks.tasks.iter().filter_map(playbook);
         return Ok(Arc::new(SimulatedLlm::new(Profile::named(profile)?, options.seed, playbooks)));
     }
+    let prices = prices(options)?;
+    let (backend, redactor) = served(options).await?;
+    let retried = Retried::new(Breaker::new(backend)).repeating_charged(options.repeat_charged);
+    Ok(Arc::new(Redacted::new(Priced::new(retried, &prices), redactor)))
+}
+
+/// The server's model, and what finds its key. The key comes from the environment, and goes no further than the backend.
+async fn served(options: &Options) -> Result<(Arc<dyn LlmBackend>, Redactor)> {
     let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
-    let backend = match (&options.base_url, provider) {
-        (Some(url), _) => {
-            let name = if provider == "openai" { name } else { &options.model };
-            ChatBackend::new(url, name)?
+    let url = options.base_url.as_deref();
+    // Each is probed before a run is begun: a wrong address or key is the commonest mistake, and costs nothing to find.
+    if provider == "anthropic" {
+        let mut backend = AnthropicBackend::new(url.unwrap_or(ANTHROPIC), name)?;
+        let key = key("ANTHROPIC_API_KEY")?;
+        let redactor = redactor(key.as_ref())?;
+        match key {
+            Some(key) => backend = backend.with_key(key),
+            None => backend = backend.with_key_variable(ANY_KEY),
         }
-        (None, "openai") => ChatBackend::new(OPENAI, name)?,
-        (None, "anthropic") => {
-            return Err(wrong(
-                "--model anthropic:… is not available yet: use an OpenAI-compatible server with --base-url",
-            ));
-        }
+        backend.probe().await?;
+        return Ok((Arc::new(backend), redactor));
+    }
+    let mut backend = match (url, provider) {
+        (Some(url), "openai") => OpenAiBackend::new(url, name)?,
+        (Some(url), _) => OpenAiBackend::new(url, &options.model)?,
+        (None, "openai") => OpenAiBackend::new(OPENAI, name)?,
         (None, _) => {
             let model = &options.model;
             return Err(wrong(format!(
-                "--model {model}: say where it is served with --base-url, or write openai:{model} or simulated:PROFILE"
+                "--model {model}: say where it is served with --base-url, or write openai:{model}, anthropic:{model} or simulated:PROFILE"
             )));
         }
     };
-    let (backend, prices) = (keyed(backend)?, prices(options)?);
-    // Before a run is begun: a wrong address or key is the commonest mistake, and costs nothing to find.
+    let key = key("OPENAI_API_KEY")?;
+    let redactor = redactor(key.as_ref())?;
+    match key {
+        Some(key) => backend = backend.with_key(key),
+        None => backend = backend.with_key_variable(ANY_KEY),
+    }
     backend.probe().await?;
-    Ok(Arc::new(Priced::new(Retried::new(backend), &prices)))
+    Ok((Arc::new(backend), redactor))
 }
 
-/// The key comes from the environment, and goes no further than the backend.
-fn keyed(backend: ChatBackend) -> Result<ChatBackend> {
-    const VARIABLES: [&str; 2] = ["SELF_HARNESS_API_KEY", "OPENAI_API_KEY"];
-    for variable in VARIABLES {
-        if let Some(key) = Secret::from_variable(variable)? {
-            return Ok(backend.with_key(key));
-        }
+fn key(variable: &str) -> Result<Option<Secret>> {
+    match Secret::from_variable(ANY_KEY)? {
+        Some(key) => Ok(Some(key)),
+        None => Secret::from_variable(variable),
     }
-    Ok(backend.with_key_variable(VARIABLES[0]))
+}
+
+fn redactor(key: Option<&Secret>) -> Result<Redactor> {
+    key.map_or_else(|| Ok(Redactor::default()), Secret::redactor)
 }
 
 fn prices(options: &Options) -> Result<PriceTable> {

@@ -108,11 +108,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cost_is_the_sum_of_its_parts(prompt in 0u64..1_000_000, cached in 0u64..2_000_000, completion in 0u64..100_000) {
-            let price = Price { prompt: 3.0, cached: Some(0.3), completion: 15.0 };
-            let usage = Usage { prompt_tokens: prompt, cached_tokens: cached, completion_tokens: completion, ..Usage::default() };
+        fn a_cost_is_the_sum_of_its_parts(
+            prompt in 0u64..1_000_000,
+            cached in 0u64..2_000_000,
+            written in 0u64..2_000_000,
+            completion in 0u64..100_000,
+        ) {
+            let price = Price { prompt: 3.0, cached: Some(0.3), cache_write: Some(3.75), completion: 15.0 };
+            let usage = Usage {
+                prompt_tokens: prompt,
+                cached_tokens: cached,
+                cache_write_tokens: written,
+                completion_tokens: completion,
+                cost_usd: None,
+            };
             let cached = cached.min(prompt);
-            let expected = ((prompt - cached) * 30 + cached * 3 + completion * 150) as f64 / 1e7;
+            let written = written.min(prompt - cached);
+            let fresh = prompt - cached - written;
+            let expected = (fresh * 300 + cached * 30 + written * 375 + completion * 1500) as f64 / 1e8;
             prop_assert!((price.of(&usage) - expected).abs() < 1e-9);
         }
     }

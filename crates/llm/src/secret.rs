@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use harness_core::{Error, ErrorKind, Result};
+use harness_core::{Error, ErrorKind, Redactor, Result};
 
 /// A key for a model's server. Neither `Debug` nor any error shows it; it leaves this type only in the request
 /// that it authorises.
@@ -42,12 +42,22 @@ impl Secret {
         }
     }
 
+    /// Finds this key, in any form, in whatever is written down.
+    ///
+    /// # Errors
+    /// Those of [`Redactor::new`].
+    pub fn redactor(&self) -> Result<Redactor> {
+        Redactor::new([&self.0])
+    }
+
     /// The key itself.
+    #[cfg(any(feature = "openai", feature = "anthropic"))]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// `text` without the key, should a server have echoed it.
+    #[cfg(any(feature = "openai", feature = "anthropic"))]
     pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "[key]")
     }

@@ -140,7 +140,7 @@ fn a_cap_on_time_holds_over_all_sessions_to_the_second() {
 }
 
 /// Charges for replies alone, a quarter of a dollar for ten tokens.
-const PRICE: Price = Price { prompt: 0.0, cached: None, completion: 25_000.0 };
+const PRICE: Price = Price { prompt: 0.0, cached: None, cache_write: None, completion: 25_000.0 };
 
 #[test]
 fn caps_on_tokens_and_dollars_end_the_run_before_they_are_overrun() {

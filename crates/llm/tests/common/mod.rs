@@ -1,6 +1,10 @@
-//! A real HTTP server on loopback that answers what it was told to.
+//! A real HTTP server on loopback that answers what it was told to, and the three wires that speak with it.
+#![allow(dead_code, reason = "each test uses a part")]
 
-use std::fmt::Display;
+pub(crate) mod wires;
+
+use std::fmt::{self, Display};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,16 +12,37 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What to do with one request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Answer {
     /// Status, further header lines, body.
     Whole(u16, String, String),
-    /// These bytes, then the connection is closed.
-    Raw(Vec<u8>),
-    /// Nothing, until the client goes away.
-    Silence,
-    /// The connection is closed at once.
+    /// These bytes, then an end.
+    Raw(Vec<u8>, End),
+    /// What this makes of the request.
+    Made(Arc<dyn Fn(&Seen) -> Answer + Send + Sync>),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// In order.
     Close,
+    /// With a reset.
+    Reset,
+    /// Not at all, until the client goes away.
+    Stall,
+    /// Nor this: a line break every few milliseconds, until the client goes away.
+    Drip,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(status, ..) => write!(f, "Whole({status})"),
+            Self::Raw(bytes, end) => write!(f, "Raw({} bytes, {end:?})", bytes.len()),
+            Self::Made(_) => f.write_str("Made"),
+        }
+    }
 }
 
 pub(crate) fn json(body: impl Display) -> Answer {
@@ -26,6 +51,21 @@ pub(crate) fn json(body: impl Display) -> Answer {
 
 pub(crate) fn status(code: u16, body: impl Display) -> Answer {
     Answer::Whole(code, String::new(), body.to_string())
+}
+
+/// Server-sent events, the last byte of which ends the connection so.
+pub(crate) fn events(body: impl AsRef<[u8]>, end: End) -> Answer {
+    let mut bytes = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
+    bytes.extend_from_slice(body.as_ref());
+    Answer::Raw(bytes, end)
+}
+
+pub(crate) fn silence() -> Answer {
+    Answer::Raw(Vec::new(), End::Stall)
+}
+
+pub(crate) fn hang_up() -> Answer {
+    Answer::Raw(Vec::new(), End::Close)
 }
 
 /// One request as it arrived.
@@ -38,6 +78,14 @@ pub(crate) struct Seen {
 pub(crate) struct Server {
     pub(crate) base_url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    busy: Arc<AtomicUsize>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
 }
 
 impl Server {
@@ -46,44 +94,75 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&seen);
-        tokio::spawn(async move {
+        let busy = Arc::new(AtomicUsize::new(0));
+        let (log, count) = (Arc::clone(&seen), Arc::clone(&busy));
+        let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, answers.clone(), Arc::clone(&log)));
+                tokio::spawn(serve(stream, answers.clone(), Arc::clone(&log), Arc::clone(&count)));
             }
         });
-        Self { base_url, seen }
+        Self { base_url, seen, busy, accepting }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
+
+    /// How many requests are being answered; works on after the server is gone.
+    pub(crate) fn in_flight(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
+        let busy = Arc::clone(&self.busy);
+        Arc::new(move || busy.load(Ordering::SeqCst))
+    }
 }
 
-async fn serve(mut stream: TcpStream, answers: Vec<Answer>, log: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    answers: Vec<Answer>,
+    log: Arc<Mutex<Vec<Seen>>>,
+    busy: Arc<AtomicUsize>,
+) {
     let Some(request) = read(&mut stream).await else { return };
+    busy.fetch_add(1, Ordering::SeqCst);
     let answer = {
         let mut log = log.lock().unwrap();
-        log.push(request);
+        log.push(request.clone());
         answers[(log.len() - 1).min(answers.len() - 1)].clone()
     };
-    match answer {
+    let answer = match answer {
+        Answer::Made(make) => make(&request),
+        answer => answer,
+    };
+    send(stream, answer).await;
+    busy.fetch_sub(1, Ordering::SeqCst);
+}
+
+async fn send(mut stream: TcpStream, answer: Answer) {
+    let (bytes, end) = match answer {
         Answer::Whole(status, headers, body) => {
             let length = body.len();
             let head = format!(
                 "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
             );
-            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+            (format!("{head}{body}").into_bytes(), End::Close)
         }
-        Answer::Raw(bytes) => {
-            let _ = stream.write_all(&bytes).await;
+        Answer::Raw(bytes, end) => (bytes, end),
+        Answer::Made(_) => unreachable!("made before"),
+    };
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
+    match end {
+        End::Close => {
+            let _ = stream.shutdown().await;
         }
-        Answer::Silence => {
-            let _ = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut [0])).await;
+        // Closing, after this, sends a reset.
+        End::Reset => stream.set_zero_linger().unwrap(),
+        End::Drip => {
+            while stream.write_all(b"\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
-        Answer::Close => {}
+        End::Stall => while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {},
     }
-    let _ = stream.shutdown().await;
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Seen> {

@@ -3,6 +3,9 @@
 use harness_core::{Message, Request, Role, ToolCall, ToolSpec};
 use serde_json::{Map, Value, json};
 
+use super::DATA;
+use crate::http::callable;
+
 /// Which field bounds the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenLimitField {
@@ -14,13 +17,24 @@ pub enum TokenLimitField {
 
 /// How servers differ in what they want to be sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dialect {
-    pub(super) token_limit: TokenLimitField,
-    pub(super) strict_schema: bool,
-    pub(super) return_reasoning: bool,
+pub(crate) struct Dialect {
+    pub(crate) token_limit: TokenLimitField,
+    pub(crate) strict_schema: bool,
+    pub(crate) return_reasoning: bool,
 }
 
-pub(super) fn body(request: &Request, model: &str, dialect: Dialect) -> Value {
+impl Dialect {
+    /// What is known of a server by its name.
+    pub(crate) fn of_host(host: &str) -> Self {
+        let token_limit = match host {
+            "api.openai.com" => TokenLimitField::MaxCompletionTokens,
+            _ => TokenLimitField::MaxTokens,
+        };
+        Self { token_limit, strict_schema: false, return_reasoning: false }
+    }
+}
+
+pub(super) fn body(request: &Request, model: &str, dialect: Dialect, streamed: bool) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     let messages = request.messages.iter().map(|message| self::message(message, dialect));
@@ -48,7 +62,22 @@ pub(super) fn body(request: &Request, model: &str, dialect: Dialect) -> Value {
     if !request.stop.is_empty() {
         body.insert("stop".into(), request.stop.clone().into());
     }
+    if streamed {
+        body.insert("stream".into(), true.into());
+        body.insert("stream_options".into(), json!({ "include_usage": true }));
+    }
     Value::Object(body)
+}
+
+/// First to the form that llama.cpp's servers had before OpenAI's, then to none.
+pub(super) fn relax_schema(body: &mut Value) -> bool {
+    let Some(fields) = body.as_object_mut() else { return false };
+    let Some(format) = fields.remove("response_format") else { return false };
+    if let Some(schema) = format.pointer("/json_schema/schema") {
+        let older = json!({ "type": "json_object", "schema": schema });
+        fields.insert("response_format".into(), older);
+    }
+    true
 }
 
 fn limit_field(dialect: Dialect) -> &'static str {
@@ -70,10 +99,21 @@ fn message(message: &Message, dialect: Dialect) -> Value {
     if let Some(id) = &message.tool_call_id {
         out.insert("tool_call_id".into(), id.clone().into());
     }
-    if let Some(reasoning) = message.reasoning.as_ref().filter(|_| dialect.return_reasoning) {
-        out.insert("reasoning_content".into(), reasoning.clone().into());
+    if dialect.return_reasoning {
+        return_reasoning(message, &mut out);
     }
     Value::Object(out)
+}
+
+/// In the form that the server gave it: signed details where there are any, text otherwise.
+fn return_reasoning(message: &Message, out: &mut Map<String, Value>) {
+    let details =
+        message.provider_data.as_ref().and_then(|data| data.get(DATA)?.get("reasoning_details"));
+    if let Some(details) = details {
+        out.insert("reasoning_details".into(), details.clone());
+    } else if let Some(reasoning) = &message.reasoning {
+        out.insert("reasoning_content".into(), reasoning.clone().into());
+    }
 }
 
 fn role(role: Role) -> &'static str {
@@ -86,7 +126,7 @@ fn role(role: Role) -> &'static str {
 }
 
 fn call(call: &ToolCall) -> Value {
-    let function = json!({ "name": call.name, "arguments": call.arguments.to_text() });
+    let function = json!({ "name": callable(&call.name), "arguments": call.arguments.to_text() });
     json!({ "id": call.id, "type": "function", "function": function })
 }
 

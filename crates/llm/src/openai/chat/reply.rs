@@ -2,7 +2,9 @@
 //! acted on.
 
 use harness_core::{Arguments, Completion, FinishReason, Message, ToolCall, Usage};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::DATA;
 
 /// Reads a completion.
 ///
@@ -19,10 +21,13 @@ pub(super) fn read(reply: &Value, turn: usize) -> Result<Completion, &'static st
         return Err("an error in the middle of the reply");
     }
     let refusal = text(said.get("refusal"));
-    let mut message = Message::assistant(
-        refusal.clone().or_else(|| text(said.get("content"))).unwrap_or_default(),
-    );
+    let content = text(said.get("content")).unwrap_or_default();
+    let mut message = Message::assistant(content + refusal.as_deref().unwrap_or_default());
     message.reasoning = text(said.get("reasoning_content")).or_else(|| text(said.get("reasoning")));
+    message.provider_data = said
+        .get("reasoning_details")
+        .filter(|details| details.as_array().is_some_and(|details| !details.is_empty()))
+        .map(|details| json!({ DATA: { "reasoning_details": details } }));
     message.tool_calls = calls(said, turn);
     let finish = match refusal {
         Some(_) => FinishReason::Refusal,
@@ -39,7 +44,8 @@ pub(super) fn read(reply: &Value, turn: usize) -> Result<Completion, &'static st
 fn finish(reason: Option<&str>, message: &Message) -> FinishReason {
     match reason {
         Some("length" | "max_tokens") => FinishReason::Length,
-        Some("content_filter" | "refusal") => FinishReason::Refusal,
+        Some("refusal") => FinishReason::Refusal,
+        Some("content_filter") => FinishReason::ContentFilter,
         // Several servers say "stop", or nothing, beside calls.
         Some("tool_calls" | "function_call" | "stop" | "end_turn") | None
             if !message.tool_calls.is_empty() =>
@@ -105,10 +111,8 @@ fn usage(usage: &Value) -> Option<Usage> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
+    use proptest::prelude::*;
 
     fn reply(message: &Value, finish: &Value) -> Value {
         json!({ "choices": [{ "message": message, "finish_reason": finish }] })
@@ -120,7 +124,7 @@ mod tests {
         for (message, reason, expected) in [
             (json!({ "content": "x" }), json!("stop"), FinishReason::Stop),
             (json!({ "content": "x" }), json!("length"), FinishReason::Length),
-            (json!({ "content": "x" }), json!("content_filter"), FinishReason::Refusal),
+            (json!({ "content": "x" }), json!("content_filter"), FinishReason::ContentFilter),
             (json!({ "content": null, "refusal": "no" }), json!("stop"), FinishReason::Refusal),
             (json!({ "tool_calls": call }), json!("stop"), FinishReason::ToolCalls),
             (json!({ "tool_calls": call }), json!("length"), FinishReason::Length),

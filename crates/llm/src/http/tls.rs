@@ -10,7 +10,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 ///
 /// For an address without encryption no certificate is looked for, so that a machine without any can still reach
 /// a server on itself.
-pub(super) fn config(encrypted: bool) -> Result<ClientConfig> {
+pub(crate) fn config(encrypted: bool) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

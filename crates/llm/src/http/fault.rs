@@ -26,26 +26,28 @@ const OVERFLOW: &[&str] = &[
 ];
 
 /// Who was asked, as messages name it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) address: &'a str,
-    pub(super) model: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) address: String,
+    pub(crate) model: String,
+    /// Where the base URL ends and this begins.
+    pub(crate) endpoint: &'static str,
     /// The environment variable that a remedy names.
-    pub(super) key_variable: &'a str,
-    pub(super) has_key: bool,
+    pub(crate) key_variable: String,
+    pub(crate) has_key: bool,
 }
 
 /// What a refused or failed request comes to.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The server's content filter stopped the request: a refusal, not an error.
     Filtered(String),
     Failed(Error),
 }
 
 /// A status other than success.
-pub(super) fn of_status(
-    asked: Asked<'_>,
+pub(crate) fn of_status(
+    asked: &Asked,
     status: u16,
     retry_after: Option<&str>,
     body: &str,
@@ -63,9 +65,10 @@ pub(super) fn of_status(
     if let Some(remedy) = remedy(asked, status, kind, &said) {
         message.push_str(&format!("; {remedy}"));
     }
-    let error = Error::new(kind, message);
-    // Turned away at the door: no generation was begun.
-    let error = if matches!(status, 429 | 503) { error.uncharged() } else { error };
+    let mut error = Error::new(kind, message);
+    if is_before_work(status) {
+        error = error.uncharged();
+    }
     let wait = retry_after.and_then(|header| wait_of(header, SystemTime::now()));
     Fault::Failed(match wait {
         Some(wait) if kind == ErrorKind::ModelUnavailable => error.with_retry_after(wait),
@@ -74,7 +77,7 @@ pub(super) fn of_status(
 }
 
 /// An answer that arrived and makes no sense.
-pub(super) fn nonsense(asked: Asked<'_>, what: &str, body: &str) -> Error {
+pub(crate) fn nonsense(asked: &Asked, what: &str, body: &str) -> Error {
     let Asked { address, model, .. } = asked;
     let shown = shorten(body);
     let quoted = if shown.is_empty() { String::new() } else { format!(": {shown}") };
@@ -83,24 +86,45 @@ pub(super) fn nonsense(asked: Asked<'_>, what: &str, body: &str) -> Error {
 }
 
 /// An `error` object in an answer whose status says success, as routers send it.
-pub(super) fn in_success(asked: Asked<'_>, body: &str) -> Fault {
+pub(crate) fn in_success(asked: &Asked, body: &str) -> Fault {
     let said = Said::read(body);
     // A code that is no status is the server's own trouble.
-    of_status(asked, said.status.unwrap_or(502), None, body)
+    let status = said.status.or_else(|| status_of(&said.code)).unwrap_or(502);
+    match of_status(asked, status, None, body) {
+        // It came with a success, so some work may have been done and charged.
+        Fault::Failed(error) if error.is_retryable() => {
+            Fault::Failed(Error::new(error.kind(), error.message()))
+        }
+        fault => fault,
+    }
 }
 
-/// The request never got an answer.
-pub(super) fn of_transport(
-    asked: Asked<'_>,
-    error: reqwest::Error,
-    limits: (Duration, Duration),
-) -> Error {
+/// Statuses by which a server turns a request away before it works on it.
+fn is_before_work(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 503 | 529)
+}
+
+/// The status that Anthropic and OpenAI send with an error of this type, for errors that come without one.
+fn status_of(code: &str) -> Option<u16> {
+    Some(match code {
+        "invalid_request_error" => 400,
+        "authentication_error" | "invalid_api_key" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" | "model_not_found" => 404,
+        "request_too_large" | "context_length_exceeded" => 413,
+        "rate_limit_error" | "rate_limit_exceeded" => 429,
+        "api_error" | "server_error" => 500,
+        "overloaded_error" => 529,
+        _ => return None,
+    })
+}
+
+/// The request never got an answer, or only a part of one.
+pub(crate) fn of_transport(asked: &Asked, error: reqwest::Error, connect: Duration) -> Error {
     let Asked { address, model, .. } = asked;
-    let (connect, total) = (limits.0.as_secs_f64(), limits.1.as_secs_f64());
     let what = if error.is_timeout() && error.is_connect() {
-        format!("{address} did not accept a connection within {connect} s")
-    } else if error.is_timeout() {
-        format!("{address} did not answer model '{model}' within {total} s")
+        format!("{address} did not accept a connection within {} s", connect.as_secs_f64())
     } else if error.is_connect() {
         format!("{address} cannot be reached; is the server running, and is this its base URL?")
     } else {
@@ -108,31 +132,51 @@ pub(super) fn of_transport(
     };
     let never_sent = error.is_connect();
     // The error's own text would repeat the address, with the query that may hold a key.
-    let failed = Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url());
-    if never_sent { failed.uncharged() } else { failed }
+    let error = Error::new(ErrorKind::ModelUnavailable, what).with_source(error.without_url());
+    if never_sent { error.uncharged() } else { error }
+}
+
+/// The server is silent for longer than it may be.
+pub(crate) fn too_slow(asked: &Asked, what: &str, limit: Duration) -> Error {
+    let Asked { address, model, .. } = asked;
+    let limit = limit.as_secs_f64();
+    let message = format!("{address} {what} model '{model}' within {limit} s");
+    Error::new(ErrorKind::ModelUnavailable, message)
 }
 
 /// Whether a request was refused because of the schema that its reply was to have.
-pub(super) fn is_about_schema(status: u16, body: &str) -> bool {
+pub(crate) fn is_about_schema(status: u16, body: &str) -> bool {
     let said = Said::read(body);
-    let named =
-        ["response_format", "json_schema", "schema"].iter().any(|word| said.all.contains(word));
-    matches!(status, 400 | 422 | 501) && named && !said.is_overflow()
+    let named = ["response_format", "json_schema", "output_config", "output_format", "schema"]
+        .iter()
+        .any(|word| said.all.contains(word));
+    // One server answers 500 to a body that it cannot validate, and names the field.
+    let refused = matches!(status, 400 | 422 | 501)
+        || (status == 500
+            && said.all.contains("validation error")
+            && said.all.contains("response_format"));
+    refused && named && !said.is_overflow()
+}
+
+/// Whether a request was refused because it asked for usage at the end of a stream.
+pub(crate) fn is_about_stream_options(status: u16, body: &str) -> bool {
+    matches!(status, 400 | 422) && body.contains("stream_options")
 }
 
 fn kind_of(status: u16, said: &Said) -> ErrorKind {
     match status {
         _ if said.code == "insufficient_quota" => ErrorKind::ModelRejected,
+        413 => ErrorKind::ContextOverflow,
         408 | 425 | 429 | 500..=599 if !(status == 500 && said.is_overflow()) => {
             ErrorKind::ModelUnavailable
         }
-        400 | 413 | 422 | 500 if said.is_overflow() => ErrorKind::ContextOverflow,
+        400 | 422 | 500 if said.is_overflow() => ErrorKind::ContextOverflow,
         _ => ErrorKind::ModelRejected,
     }
 }
 
-fn remedy(asked: Asked<'_>, status: u16, kind: ErrorKind, said: &Said) -> Option<String> {
-    let variable = asked.key_variable;
+fn remedy(asked: &Asked, status: u16, kind: ErrorKind, said: &Said) -> Option<String> {
+    let variable = &asked.key_variable;
     match (status, kind) {
         (_, ErrorKind::ModelUnavailable | ErrorKind::ContextOverflow) => None,
         _ if said.code == "insufficient_quota" => Some("the account has no credit left".to_owned()),
@@ -140,10 +184,10 @@ fn remedy(asked: Asked<'_>, status: u16, kind: ErrorKind, said: &Said) -> Option
             Some(format!("check that the key in {variable} is valid for this server and model"))
         }
         (401 | 403, _) => Some(format!("no key was sent: set {variable}")),
-        (404, _) => Some(
-            "check the model's name, and that the base URL ends where /chat/completions begins"
-                .to_owned(),
-        ),
+        (404, _) => Some(format!(
+            "check the model's name, and that the base URL ends where /{} begins",
+            asked.endpoint
+        )),
         (300..=399, _) => Some("the server redirects: use the address it redirects to".to_owned()),
         _ => Some("the server does not accept this request".to_owned()),
     }
@@ -154,7 +198,7 @@ fn is_content_filter(said: &Said) -> bool {
 }
 
 /// How long a `Retry-After` header asks to wait, seen from `now`: seconds, or a date.
-pub(super) fn wait_of(header: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn wait_of(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
@@ -211,11 +255,18 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ASKED: Asked<'_> =
-        Asked { address: "http://h/v1", model: "m", key_variable: "A_KEY", has_key: false };
+    fn asked() -> Asked {
+        Asked {
+            address: "http://h/v1".to_owned(),
+            model: "m".to_owned(),
+            endpoint: "chat/completions",
+            key_variable: "A_KEY".to_owned(),
+            has_key: false,
+        }
+    }
 
     fn failed(status: u16, body: &str) -> Error {
-        match of_status(ASKED, status, Some("7"), body) {
+        match of_status(&asked(), status, Some("7"), body) {
             Fault::Failed(error) => error,
             Fault::Filtered(said) => unreachable!("filtered: {said}"),
         }
@@ -233,9 +284,33 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::ModelRejected, "{status}");
             assert_eq!(error.retry_after(), None);
         }
+        assert_eq!(failed(413, "<html></html>").kind(), ErrorKind::ContextOverflow);
         let empty_account =
             failed(429, r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#);
         assert_eq!(empty_account.kind(), ErrorKind::ModelRejected);
+    }
+
+    #[test]
+    fn only_what_was_turned_away_is_certainly_free() {
+        for (status, free) in [
+            (408, true),
+            (429, true),
+            (503, true),
+            (529, true),
+            (500, false),
+            (502, false),
+            (504, false),
+        ] {
+            assert_eq!(failed(status, "{}").is_uncharged(), free, "{status}");
+        }
+        let Fault::Failed(late) = in_success(&asked(), r#"{"error":{"type":"overloaded_error"}}"#)
+        else {
+            unreachable!("it is no refusal")
+        };
+        assert!(
+            late.is_retryable() && !late.is_uncharged(),
+            "some of the answer may have been paid for"
+        );
     }
 
     #[test]

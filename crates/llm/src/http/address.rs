@@ -5,13 +5,15 @@ use std::fmt;
 use harness_core::{Error, ErrorKind, Result};
 use reqwest::Url;
 
-/// The address of a server's chat completions.
+/// The address of one of a server's endpoints.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// What is requested.
-    pub(super) url: Url,
+    pub(crate) url: Url,
+    /// The list of models beside it.
+    pub(crate) models: Url,
     /// What people read: without the query.
-    pub(super) shown: String,
+    pub(crate) shown: String,
 }
 
 impl fmt::Debug for Address {
@@ -21,8 +23,8 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// Appends `chat/completions` to a base address such as `http://127.0.0.1:8080/v1`.
-    pub(super) fn of(base: &str) -> Result<Self> {
+    /// Appends `endpoint` to a base address such as `http://127.0.0.1:8080/v1`, unless it ends so already.
+    pub(crate) fn of(base: &str, endpoint: &str) -> Result<Self> {
         let refuse = |why: &str| {
             let why = format!("the base URL '{}' {why}", without_user(base));
             Err(Error::new(ErrorKind::InvalidInput, why))
@@ -37,20 +39,30 @@ impl Address {
             return refuse("holds a user name or password; hand the key over in the environment");
         }
         let path = url.path().trim_end_matches('/').to_owned();
-        if !path.ends_with("/chat/completions") {
-            url.set_path(&format!("{path}/chat/completions"));
-        }
+        let root =
+            path.strip_suffix(endpoint).map_or(path.as_str(), |root| root.trim_end_matches('/'));
         url.set_fragment(None);
+        let mut models = url.clone();
+        models.set_path(&format!("{root}/models"));
+        url.set_path(&format!("{root}/{endpoint}"));
         let mut plain = url.clone();
         plain.set_query(None);
-        Ok(Self { url, shown: plain.to_string() })
+        Ok(Self { url, models, shown: plain.to_string() })
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    /// The address before the endpoint.
+    pub(crate) fn base(&self) -> String {
+        let mut base = self.models.clone();
+        let root = base.path().trim_end_matches("/models").to_owned();
+        base.set_path(&root);
+        base.to_string()
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 }
@@ -65,16 +77,19 @@ fn without_user(base: &str) -> &str {
 mod tests {
     use super::*;
 
+    const CHAT: &str = "chat/completions";
+
     #[test]
     fn the_path_is_completed_once() {
         for base in
             ["http://h:1/v1", "http://h:1/v1/", "http://h:1/v1/chat/completions", " http://h:1/v1 "]
         {
-            assert_eq!(Address::of(base).unwrap().shown, "http://h:1/v1/chat/completions");
+            assert_eq!(Address::of(base, CHAT).unwrap().shown, "http://h:1/v1/chat/completions");
         }
-        let azure = Address::of("https://h/openai/deployments/d?api-version=1").unwrap();
+        let azure = Address::of("https://h/openai/deployments/d?api-version=1", CHAT).unwrap();
         assert_eq!(azure.url.query(), Some("api-version=1"));
         assert!(!azure.shown.contains("api-version"));
+        assert_eq!(azure.models.path(), "/openai/deployments/d/models");
     }
 
     #[test]
@@ -82,7 +97,7 @@ mod tests {
         for base in
             ["", "localhost", "ftp://h/v1", "http://me:hunter2@h/v1", "me:hunter2@h?key=hunter2"]
         {
-            let error = Address::of(base).unwrap_err();
+            let error = Address::of(base, CHAT).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(!error.report().contains("hunter2"), "{}", error.report());
         }
