@@ -106,6 +106,10 @@ pub(crate) struct Options {
     /// Read the sealed split again in a run that has read it: the new reading is marked wherever it is shown.
     #[arg(long, requires = "resume")]
     pub(crate) read_sealed_again: bool,
+    /// At the end, controls: the same harness, a no-op edit and a random edit before the same gate, and the seed harness sampled
+    /// with as many trials as evolution took. May be asked for when a finished run is resumed.
+    #[arg(long)]
+    pub(crate) controls: bool,
     /// Spend nothing: print what the run would take.
     #[arg(long)]
     pub(crate) plan: bool,

@@ -7,8 +7,8 @@ use harness_benchmark::{
     Assignment, HarborTask, HarborVerifier, NopHarness, OracleHarness, Proportions, Skipped,
 };
 use harness_core::{
-    Benchmark, Caps, Engine, EngineBuilder, EngineConfig, Error, ErrorKind, Harness, LlmBackend,
-    MinimalHarness, Result, Sandbox, SplitName, Task, TrialLimits,
+    Benchmark, Caps, ControlGroup, DocumentControls, Engine, EngineBuilder, EngineConfig, Error,
+    ErrorKind, Harness, LlmBackend, MinimalHarness, Result, Sandbox, SplitName, Task, TrialLimits,
 };
 use harness_miner::SignatureMiner;
 use harness_proposer::LlmProposer;
@@ -101,16 +101,19 @@ pub(crate) async fn evolve(
     let Rules { benchmark, gate } = rules;
     let guards = Guards::default().with_leaks(leaks(&tasks.tasks));
     let progress = ProgressObserver::stderr();
-    let mut engine = builder(MinimalHarness::default(), options, &tasks, model, sandbox, state)?
+    let mut builder = builder(MinimalHarness::default(), options, &tasks, model, sandbox, state)?
         .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
         .validator(judge(gate, options).with_guards(guards))
         .identity("gate", gate)
         .read_sealed_again(options.read_sealed_again)
-        .observer(progress.clone())
-        .build()
-        .await?;
+        .observer(progress.clone());
+    if options.controls {
+        let group = ControlGroup::judged_by(RegressionValidator::from(gate));
+        builder = builder.controls(group.with_edits(DocumentControls));
+    }
+    let mut engine = builder.build().await?;
     let ended = engine.run().await;
     progress.finish();
     let (report, stopped) = match ended {

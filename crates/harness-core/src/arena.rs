@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::harness::Harness;
+use crate::replay::RecordedTrials;
 use crate::runner::{Order, Runner};
 use crate::split::Benchmark;
 use crate::task::Task;
@@ -16,13 +17,22 @@ use crate::trial::{HeldIn, HeldOut, Phase, Replicate, Split, Trials};
 /// sealed split cannot be reached from here.
 #[derive(Debug)]
 pub struct Arena<H: Harness> {
-    runner: Arc<Runner>,
+    source: Source,
     benchmark: Arc<Benchmark>,
     attempts: u32,
     seed: u64,
     round: u32,
     phase: Phase,
     harness: PhantomData<fn(&H)>,
+}
+
+/// Where an arena's trials come from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// They are run, unless they are on record.
+    Runner(Arc<Runner>),
+    /// They are on record, or missing.
+    Record(Arc<RecordedTrials>),
 }
 
 /// A split that a validator may run trials on.
@@ -39,22 +49,40 @@ impl<H: Harness> Arena<H> {
         round: u32,
         phase: Phase,
     ) -> Self {
-        Self { runner, benchmark, attempts, seed, round, phase, harness: PhantomData }
+        let source = Source::Runner(runner);
+        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
+    }
+
+    /// An arena that runs nothing.
+    pub(crate) fn recorded(
+        trials: Arc<RecordedTrials>,
+        benchmark: Arc<Benchmark>,
+        attempts: u32,
+        seed: u64,
+        round: u32,
+        phase: Phase,
+    ) -> Self {
+        let source = Source::Record(trials);
+        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
+    }
+
+    fn in_phase(&self, phase: Phase) -> Self {
+        let (source, benchmark) = (self.source.clone(), Arc::clone(&self.benchmark));
+        let (attempts, seed, round) = (self.attempts, self.seed, self.round);
+        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
     }
 
     /// The same arena with replicates of its own, for judging a composition: its trials are not those that
     /// accepted its parts.
     #[must_use]
     pub fn composing(&self) -> Self {
-        let (runner, benchmark) = (Arc::clone(&self.runner), Arc::clone(&self.benchmark));
-        Self::new(runner, benchmark, self.attempts, self.seed, self.round, Phase::Compose)
+        self.in_phase(Phase::Compose)
     }
 
     /// The arena in which the incumbent of the same round is assessed.
     #[cfg(feature = "testing")]
     pub(crate) fn assessing(&self) -> Self {
-        let (runner, benchmark) = (Arc::clone(&self.runner), Arc::clone(&self.benchmark));
-        Self::new(runner, benchmark, self.attempts, self.seed, self.round, Phase::Assess)
+        self.in_phase(Phase::Assess)
     }
 
     /// The tasks of a split.
@@ -121,7 +149,10 @@ impl<H: Harness> Arena<H> {
         });
         let owners: Vec<usize> = orders.iter().map(|(share, _)| *share).collect();
         let harnesses: Vec<&H> = shares.iter().map(|share| share.harness).collect();
-        let trials = self.runner.run_block(&harnesses, orders, self.purpose()).await?;
+        let trials = match &self.source {
+            Source::Runner(runner) => runner.run_block(&harnesses, orders, self.purpose()).await?,
+            Source::Record(trials) => trials.block(&harnesses, &orders)?,
+        };
         let mut by_share = vec![Vec::new(); shares.len()];
         for (owner, trial) in owners.into_iter().zip(trials) {
             by_share[owner].push(trial);
@@ -144,6 +175,7 @@ impl<H: Harness> Arena<H> {
         match self.phase {
             Phase::Assess => "incumbent",
             Phase::Compose => "judging compositions",
+            Phase::Control => "judging a control",
             _ => "judging candidates",
         }
     }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use crate::engine::{Claim, RoundReport};
+use crate::engine::{Claim, ControlArm, RoundReport, Sampling};
 use crate::id::{ModelId, TaskName};
 use crate::sandbox::Isolation;
 use crate::trial::{Spent, SplitName, Trial};
@@ -99,6 +98,16 @@ pub enum Event<'a> {
     RoundFinished {
         /// What happened in it.
         report: &'a RoundReport,
+    },
+    /// A control was judged.
+    Controlled {
+        /// Which one, and what the gate said.
+        arm: &'a ControlArm,
+    },
+    /// The seed harness was sampled.
+    Sampled {
+        /// What that achieved.
+        sampling: &'a Sampling,
     },
     /// The sealed split was read.
     Claimed {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{CallId, CallIntent, Settlement};
-use crate::engine::{Claim, RoundReport};
+use crate::engine::{Claim, ControlArm, RoundReport, Sampling};
 use crate::error::Result;
 use crate::id::Fingerprint;
 use crate::lineage::Promotion;
@@ -152,6 +152,16 @@ pub enum Record {
         report: Box<RoundReport>,
         /// The step of the lineage, if any.
         promotion: Option<Promotion<Value>>,
+    },
+    /// A control was judged.
+    Controlled {
+        /// Which one, and what the gate said.
+        arm: Box<ControlArm>,
+    },
+    /// The seed harness was sampled with as many trials as evolution took.
+    Sampled {
+        /// What that achieved.
+        sampling: Sampling,
     },
     /// The sealed split was read.
     Claimed {

@@ -5,6 +5,7 @@ mod budget;
 mod call;
 mod clock;
 mod context;
+mod control_edits;
 pub mod document;
 mod engine;
 mod error;
@@ -23,9 +24,11 @@ mod origin;
 mod outage;
 mod paid;
 mod price;
+mod placebo;
 mod proposal;
 mod proposer;
 mod redact;
+mod replay;
 mod runner;
 mod sandbox;
 mod split;
@@ -46,9 +49,11 @@ pub use budget::{Budget, Caps, Reservation};
 pub use call::{Attempts, CallId, CallIntent, Purpose, Reserved, Settlement};
 pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};
+pub use control_edits::{ControlEdits, DocumentControls, NoControlEdits};
 pub use document::{DocumentEdit, Operation};
 pub use engine::{
-    Assessed, Claim, Drift, Engine, EngineBuilder, EngineConfig, Measured, RoundReport, RunReport,
+    Assessed, BeatSampling, Claim, ControlArm, ControlGroup, ControlKind, Controls, Drift, Engine,
+    EngineBuilder, EngineConfig, Measured, NoiseFloor, RoundReport, RunReport, Sampling,
     StopReason, TrialCounts,
 };
 pub use error::{Error, ErrorKind, Result};
@@ -67,9 +72,11 @@ pub use miner::Miner;
 pub use minimal::MinimalHarness;
 pub use origin::{Origin, StandingStill, Standstill};
 pub use price::Price;
+pub use placebo::{Placebo, PlaceboEdit};
 pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
 pub use redact::{RedactedWriter, Redactor};
+pub use replay::{Missing, Rejudged, Replay, Replayed, ReplayedRound};
 pub use sandbox::{
     Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, Listed, OutputLimit,
     Sandbox, SandboxPath, Session, list_by_command, stamp_by_command,

@@ -91,6 +91,8 @@ pub enum Phase {
     Compose,
     /// To make the final claim on the sealed split.
     Claim,
+    /// To judge a control, or to sample the seed harness: no trial of an evolution is of this phase.
+    Control,
     /// Outside any evolution: a single agent measured on tasks.
     Direct,
 }

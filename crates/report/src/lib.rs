@@ -15,8 +15,9 @@ pub use markdown::markdown;
 pub use progress::ProgressObserver;
 pub use story::Story;
 pub use summary::{
-    AttemptSummary, Change, CitationSummary, Conclusion, Cost, Counts, DriftSummary, Endpoints,
-    MeasurementSummary, PassRates, ProposalSummary, Rate, RoundSummary, Skipped, SplitRates,
-    Summary, TaskSummary, WeaknessSummary,
+    AttemptSummary, Change, CitationSummary, Conclusion, ControlSummary, ControlsSummary, Cost,
+    Counts, DriftSummary, Endpoints, FloorSummary, MeasurementSummary, PassRates, ProposalSummary,
+    Rate, RoundSummary, SamplingSummary, Skipped, SplitRates, Summary, TaskSummary,
+    WeaknessSummary,
 };
 pub use table::{measurement_table, run_table};

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::summary::{
-    Change, ProposalSummary, Rate, RoundSummary, SplitRates, Summary, WeaknessSummary,
+    Change, ControlsSummary, ProposalSummary, Rate, RoundSummary, SplitRates, Summary,
+    WeaknessSummary,
 };
 use crate::text::{cut, percent, plain, range};
 
@@ -45,6 +46,7 @@ fn write_report(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "| cost | {} tokens, USD {usd} |", summary.cost.tokens)?;
     writeln!(out, "| stopped | {} |\n", escaped(&summary.stopped))?;
     write_rates(out, summary)?;
+    write_controls(out, summary.controls.as_ref())?;
     write_lineage(out, summary)?;
     writeln!(out, "## Rounds\n")?;
     summary.rounds.iter().try_for_each(|round| write_round(out, round))?;
@@ -80,6 +82,32 @@ fn write_rates(out: &mut String, summary: &Summary) -> std::fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+fn write_controls(out: &mut String, controls: Option<&ControlsSummary>) -> std::fmt::Result {
+    writeln!(out, "## Controls\n")?;
+    let Some(controls) = controls else {
+        return writeln!(out, "None in this run: whether evolution beat sampling is not known.\n");
+    };
+    writeln!(out, "**{}**\n", escaped(&controls.beat_sampling_in_words))?;
+    writeln!(out, "{}.\n", escaped(&controls.floor_in_words()))?;
+    writeln!(
+        out,
+        "Candidates that are known to be nothing, judged by the same gate as if proposed in the first round:\n"
+    )?;
+    writeln!(out, "| control | held-in | held-out | verdict | reason |\n|---|---|---|---|---|")?;
+    for arm in &controls.arms {
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            escaped(&arm.name),
+            change(arm.held_in.as_ref()),
+            change(arm.held_out.as_ref()),
+            arm.verdict.as_deref().unwrap_or("–"),
+            escaped(&arm.reason)
+        )?;
+    }
+    writeln!(out)
 }
 
 fn write_split(out: &mut String, name: &str, split: &SplitRates) -> std::fmt::Result {

@@ -1,6 +1,8 @@
 //! A run told line by line, as it happens.
 
-use harness_core::{Claim, Decision, Event, Found, RoundReport, Score, Trial, Weakness};
+use harness_core::{
+    Claim, ControlArm, Decision, Event, Found, RoundReport, Sampling, Score, Trial, Weakness,
+};
 
 use crate::summary::RoundSummary;
 use crate::summary::rates::repeated;
@@ -70,6 +72,8 @@ impl Story {
             }
             Event::Judged { proposal, decision } => vec![judged(proposal, decision)],
             Event::RoundFinished { report } => vec![finished(report)],
+            Event::Controlled { arm } => vec![controlled(arm)],
+            Event::Sampled { sampling } => vec![sampled(sampling)],
             Event::Claimed { claim } => vec![claimed(claim)],
             _ => Vec::new(),
         });
@@ -229,6 +233,25 @@ fn finished(report: &RoundReport) -> String {
         "round {round} promoted {promoted}: harness {} → {}",
         report.incumbent.short(),
         report.tip.short()
+    )
+}
+
+fn controlled(arm: &ControlArm) -> String {
+    let name = arm.kind.as_str();
+    match &arm.decision {
+        Some(Decision { verdict, reason, .. }) => {
+            format!("control {name}: {}: {}", verdict.as_str(), plain(reason))
+        }
+        None => format!("control {name}: left out, the harness offers no such edit"),
+    }
+}
+
+fn sampled(sampling: &Sampling) -> String {
+    format!(
+        "sampling the seed harness up to {} at each sealed task solves {} of {}",
+        counted(u64::from(sampling.attempts), "time"),
+        sampling.solved,
+        sampling.tasks
     )
 }
 

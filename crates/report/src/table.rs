@@ -3,8 +3,8 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::summary::{
-    Change, Cost, Counts, MeasurementSummary, ProposalSummary, Rate, RoundSummary, Skipped,
-    SplitRates, Summary,
+    Change, ControlSummary, ControlsSummary, Cost, Counts, MeasurementSummary, ProposalSummary,
+    Rate, RoundSummary, Skipped, SplitRates, Summary,
 };
 use crate::text::{COLUMNS, counted, cut, names, percent, plain, range, wrap};
 
@@ -19,6 +19,7 @@ pub fn run_table(summary: &Summary) -> String {
     lines.push(String::new());
     lines.push(rates_table(summary));
     lines.push(String::new());
+    lines.extend(control_lines(summary.controls.as_ref()));
     lines.extend(closing(summary));
     label(lines, summary.simulated)
 }
@@ -96,6 +97,21 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
             short(&round.tip)
         ),
     });
+    lines
+}
+
+/// What the controls said; that there were none is said as well.
+fn control_lines(controls: Option<&ControlsSummary>) -> Vec<String> {
+    let Some(controls) = controls else {
+        return vec!["controls: none in this run".to_owned()];
+    };
+    let arm = |arm: &ControlSummary| {
+        let verdict = arm.verdict.as_deref().unwrap_or("–");
+        format!("control {}: {verdict}: {}", plain(&arm.name), plain(&arm.reason))
+    };
+    let mut lines: Vec<String> = controls.arms.iter().map(arm).collect();
+    lines.push(controls.floor_in_words());
+    lines.push(controls.beat_sampling_in_words.clone());
     lines
 }
 

@@ -11,7 +11,8 @@ use harness_core::testing::{
     ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    Drift, Engine, Event, ModelId, Observer, Pairs, RunReport, Score, Spent, SplitName, TaskName,
+    ControlArm, ControlKind, Controls, Drift, Engine, Event, ModelId, NoiseFloor, Observer, Pairs,
+    RunReport, Sampling, Score, Spent, SplitName, TaskName,
 };
 use harness_report::{
     Conclusion, MeasurementSummary, ProgressObserver, Skipped, Story, Summary, difference,
@@ -137,6 +138,61 @@ fn claim_that(run: &mut RunReport, before: u64, after: u64, scored: u64) {
     claim.before = Score { passed: before, scored, void: 0 };
     claim.after = Score { passed: after, scored, void: 0 };
     (claim.pairs, claim.difference) = (pairs, pairs.interval(0.05));
+}
+
+/// A run with controls: A/A, no no-op edit, and sampling that solved 20 of 24 tasks.
+fn controlled(pairs: Pairs) -> RunReport {
+    let mut run = improving();
+    let decision = run.rounds[0].judged[1].decision.clone();
+    let floor = NoiseFloor { within_task: 0.136, tasks: 48, attempts: 2 };
+    let sampling = Sampling {
+        evolution: 480,
+        attempts: 20,
+        trials: 96,
+        tasks: 24,
+        solved: 20,
+        pairs,
+        difference: pairs.interval(0.05),
+    };
+    let arm = |kind, decision, floor| ControlArm { kind, edit: None, decision, floor };
+    run.controls = Some(Controls {
+        arms: vec![
+            arm(ControlKind::Same, Some(decision), Some(floor)),
+            arm(ControlKind::Neutral, None, None),
+        ],
+        sampling: Some(sampling),
+    });
+    run
+}
+
+#[test]
+fn controls_and_the_answer_to_sampling_are_in_every_report() {
+    let lost = Pairs { better: 1, same: 11, worse: 12, ..Pairs::default() };
+    let summary = Summary::of(&controlled(lost));
+    let controls = summary.controls.as_ref().expect("controls");
+    assert_eq!((controls.beat_sampling.as_str(), controls.arms.len()), ("no", 2));
+    let floor = controls.noise_floor.expect("A/A");
+    // 1.645 √(2 · 0.136 / 96)
+    assert!((floor.change - 0.0876).abs() < 1e-3 && floor.promotions_below == 0);
+    for shown in [run_table(&summary), markdown(&summary)] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in [
+            "did evolution beat sampling? no",
+            "20 of 24 sealed tasks",
+            "A/A",
+            "noise floor",
+            "the harness offers no such edit",
+        ] {
+            assert!(shown.contains(expected), "{expected} is missing in {shown}");
+        }
+    }
+    let won = Pairs { better: 12, same: 12, ..Pairs::default() };
+    assert_eq!(Summary::of(&controlled(won)).controls.expect("controls").beat_sampling, "yes");
+    let open = Pairs { better: 2, same: 21, worse: 1, ..Pairs::default() };
+    assert_eq!(Summary::of(&controlled(open)).controls.expect("controls").beat_sampling, "open");
+    let none = Summary::of(&improving());
+    assert!(run_table(&none).contains("controls: none in this run"));
+    assert!(markdown(&none).contains("whether evolution beat sampling is not known"));
 }
 
 #[test]

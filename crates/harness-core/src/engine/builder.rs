@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::typed_promotion;
 use super::resume::Earlier;
-use super::{Engine, RoundReport, TrialCounts};
+use super::{ControlGroup, Engine, RoundReport, TrialCounts};
 use crate::arena::Arena;
 use crate::budget::{Budget, Caps};
 use crate::call::Purpose;
@@ -97,6 +97,7 @@ pub struct EngineBuilder<H: Harness> {
     executor: Option<Arc<dyn Executor>>,
     caps: Caps,
     read_again: bool,
+    controlled_by: Option<Arc<ControlGroup<H>>>,
     config: EngineConfig,
     identity: RunIdentity,
     fork: bool,
@@ -137,6 +138,7 @@ impl<H: Harness> EngineBuilder<H> {
             executor: None,
             caps: Caps::default(),
             read_again: false,
+            controlled_by: None,
             config: EngineConfig::default(),
             identity: RunIdentity::default(),
             fork: false,
@@ -220,6 +222,14 @@ impl<H: Harness> EngineBuilder<H> {
         self
     }
 
+    /// Controls at the end of the run: candidates that are known to be nothing, judged like any other, and the seed harness
+    /// sampled with as many trials as evolution took. They may be asked for when a finished run is resumed.
+    #[must_use]
+    pub fn controls(mut self, group: ControlGroup<H>) -> Self {
+        self.controlled_by = Some(Arc::new(group));
+        self
+    }
+
     /// How the run goes on.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -268,6 +278,7 @@ impl<H: Harness> EngineBuilder<H> {
             .with("claim attempts", self.config.claim_attempts);
         let config = self.config.clone();
         let (seed, read_again) = (self.seed.clone(), self.read_again);
+        let controlled_by = self.controlled_by.take();
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
@@ -290,6 +301,8 @@ impl<H: Harness> EngineBuilder<H> {
             past: earlier.past.clone(),
             claims: earlier.claims.clone(),
             read_again,
+            controlled_by,
+            controls: earlier.controls.clone(),
             earlier,
         })
     }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod claim;
+mod controls;
 mod drift;
 mod report;
 mod resume;
@@ -15,9 +16,15 @@ use tracing::Instrument;
 
 pub use self::builder::{EngineBuilder, EngineConfig, Measured};
 pub use self::claim::Claim;
+pub use self::controls::{
+    BeatSampling, ControlArm, ControlGroup, ControlKind, Controls, NoiseFloor, Sampling,
+};
 pub use self::drift::Drift;
 pub use self::report::{Assessed, RoundReport, RunReport, TrialCounts};
 pub use self::stop::StopReason;
+
+pub(crate) use self::report::{typed as typed_proposal, typed_promotion};
+pub(crate) use self::resume::Earlier;
 
 use crate::arena::Arena;
 use crate::error::{Error, ErrorKind, Result};
@@ -58,6 +65,8 @@ pub struct Engine<H: Harness> {
     history: Vec<PastProposal>,
     claims: Vec<Claim>,
     read_again: bool,
+    controlled_by: Option<Arc<ControlGroup<H>>>,
+    controls: Controls,
     earlier: resume::Earlier,
 }
 
@@ -74,7 +83,7 @@ impl<H: Harness> Engine<H> {
         EngineBuilder::new(seed)
     }
 
-    /// Rounds until a reason to stop, then the claim on the sealed split.
+    /// Rounds until a reason to stop, then the claim on the sealed split, then the controls.
     ///
     /// # Errors
     /// Broken machinery, or a spent budget ([`ErrorKind::Budget`](crate::ErrorKind::Budget)): everything finished is
@@ -116,6 +125,7 @@ impl<H: Harness> Engine<H> {
             self.round().await?;
         };
         self.claim().await?;
+        self.control().await?;
         Ok(self.report(Some(stopped)))
     }
 

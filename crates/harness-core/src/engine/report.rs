@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Assessment, Claim, Drift, Engine, StopReason};
+use super::{Assessment, Claim, Controls, Drift, Engine, StopReason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::id::{Fingerprint, ModelId, ProposalId};
@@ -91,6 +91,9 @@ pub struct RunReport {
     /// Readings of the sealed split before that one, oldest first: none unless a second reading was forced.
     #[serde(default)]
     pub earlier_claims: Vec<Claim>,
+    /// What the controls said; `None` in a run without.
+    #[serde(default)]
+    pub controls: Option<Controls>,
     /// Trials.
     pub trials: TrialCounts,
     /// What everything cost, resumed sessions included.
@@ -126,6 +129,7 @@ impl<H: Harness> Engine<H> {
             rounds: self.past.rounds().to_vec(),
             claim: self.claims.last().cloned(),
             earlier_claims: self.claims.iter().rev().skip(1).rev().cloned().collect(),
+            controls: self.controlled_by.is_some().then(|| self.controls.clone()),
             trials: self.runner.paid.counts(),
             spent: self.runner.ledger.budget.spent(),
             stopped,
@@ -165,6 +169,11 @@ pub(super) fn round<H: Harness>(
     })
 }
 
+/// An edit as plain data.
+pub(super) fn plain_edit<E: serde::Serialize>(edit: &E) -> Result<Value> {
+    serde_json::to_value(edit).map_err(|source| not_json(source, "has no JSON form"))
+}
+
 /// A proposal with its edit as plain data.
 pub(super) fn plain<E: serde::Serialize + Clone>(
     proposal: &Proposal<E>,
@@ -175,7 +184,7 @@ pub(super) fn plain<E: serde::Serialize + Clone>(
 }
 
 /// The way back.
-pub(super) fn typed<E: DeserializeOwned>(proposal: &Proposal<Value>) -> Result<Proposal<E>> {
+pub(crate) fn typed<E: DeserializeOwned>(proposal: &Proposal<Value>) -> Result<Proposal<E>> {
     let edit = serde_json::from_value(proposal.edit.clone())
         .map_err(|source| not_json(source, "in the journal is not one of this harness's"))?;
     Ok(with_edit(proposal, edit))
@@ -189,7 +198,7 @@ pub(super) fn plain_promotion<E: serde::Serialize>(
     })
 }
 
-pub(super) fn typed_promotion<E: DeserializeOwned>(
+pub(crate) fn typed_promotion<E: DeserializeOwned>(
     promotion: &Promotion<Value>,
 ) -> Result<Promotion<E>> {
     convert(promotion, |edit| {

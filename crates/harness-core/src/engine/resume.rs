@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::{Claim, RoundReport};
+use super::{Claim, Controls, RoundReport};
 use crate::call::{CallId, CallIntent, Purpose, Settlement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Found;
@@ -23,20 +23,21 @@ use crate::weakness::Weakness;
 /// What earlier sessions left. Where the journal holds forks, rounds and lineage are those of the last one; trials, answers
 /// and money are everybody's.
 #[derive(Debug, Default)]
-pub(super) struct Earlier {
-    pub(super) opened: Option<RunIdentity>,
+pub(crate) struct Earlier {
+    pub(crate) opened: Option<RunIdentity>,
     pub(super) stored: Stored,
     pub(super) consulted: Recorded,
     pub(super) mined: HashMap<u32, Vec<Weakness>>,
     pub(super) proposed: HashMap<u32, Vec<Proposal<Value>>>,
     /// The committed rounds.
-    pub(super) past: RunHistory,
+    pub(crate) past: RunHistory,
     /// The round that was committed last; it may be on record once more.
     last: Option<RoundReport>,
     /// Scored trials without their steps, of rounds that are not in `past` yet.
     fresh: HashMap<TrialId, Arc<Trial>>,
-    pub(super) promotions: Vec<Promotion<Value>>,
+    pub(crate) promotions: Vec<Promotion<Value>>,
     pub(super) claims: Vec<Claim>,
+    pub(super) controls: Controls,
     pub(super) money: Money,
     /// Trials that were begun and have not ended.
     running: HashSet<TrialId>,
@@ -94,7 +95,7 @@ impl Money {
 
 impl Earlier {
     /// Reads a journal from its beginning.
-    pub(super) async fn read(journal: &dyn Journal) -> Result<Self> {
+    pub(crate) async fn read(journal: &dyn Journal) -> Result<Self> {
         let mut earlier = Self::default();
         let mut consulted = HashMap::new();
         let mut records = journal.outline().await?;
@@ -133,6 +134,8 @@ impl Earlier {
             }
             Record::Round { report, promotion } => self.committed(*report, promotion),
             Record::Claimed { claim } => self.claimed(claim),
+            Record::Controlled { arm } => self.controls.judged(*arm),
+            Record::Sampled { sampling } => self.controls.sampling = Some(sampling),
             Record::Closed { elapsed } => self.money.lasted(elapsed),
             Record::Consulted { .. } => {}
         }
@@ -158,6 +161,7 @@ impl Earlier {
         self.past = RunHistory::default();
         self.last = None;
         self.promotions.clear();
+        self.controls = Controls::default();
     }
 
     fn begun(&mut self, id: TrialId, elapsed: Duration) {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engine::{Claim, RoundReport};
 use crate::event::{Event, Found, Observer};
+use crate::engine::{Claim, ControlArm, RoundReport, Sampling};
 use crate::id::TaskName;
 use crate::trial::Trial;
 use crate::verdict::Decision;
@@ -42,6 +42,10 @@ pub enum Noted {
     Judged(String, Decision),
     /// A round ended.
     RoundFinished(Box<RoundReport>),
+    /// A control was judged.
+    Controlled(Box<ControlArm>),
+    /// The seed harness was sampled.
+    Sampled(Sampling),
     /// The sealed split was read.
     Claimed(Claim),
 }
@@ -85,6 +89,8 @@ impl Observer for RecordingObserver {
                 Noted::Judged((*proposal).to_owned(), (*decision).clone())
             }
             Event::RoundFinished { report } => Noted::RoundFinished(Box::new((*report).clone())),
+            Event::Controlled { arm } => Noted::Controlled(Box::new((*arm).clone())),
+            Event::Sampled { sampling } => Noted::Sampled(**sampling),
             Event::Claimed { claim } => Noted::Claimed((*claim).clone()),
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(noted);

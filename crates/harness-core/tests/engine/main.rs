@@ -8,6 +8,7 @@
 mod algebra;
 mod claim;
 mod contract;
+mod controls;
 mod drift;
 mod drops;
 mod leak;
@@ -15,6 +16,7 @@ mod limits;
 mod money;
 mod outage;
 mod promotion;
+mod replay;
 mod resume;
 mod setting;
 mod void;

@@ -1,5 +1,6 @@
 //! The machine-readable summary of a run, and of a measurement without evolution.
 
+mod controls;
 mod drift;
 mod measurement;
 pub(crate) mod rates;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::controls::{ControlSummary, ControlsSummary, FloorSummary, SamplingSummary};
 pub use self::drift::DriftSummary;
 pub use self::measurement::{AttemptSummary, MeasurementSummary, TaskSummary};
 pub use self::rates::{Conclusion, PassRates, Rate, SplitRates};
@@ -36,6 +38,9 @@ pub struct Summary {
     pub rounds: Vec<RoundSummary>,
     /// Pass rates by split, before and after.
     pub pass_rates: PassRates,
+    /// What the controls said; null in a run without.
+    #[serde(default)]
+    pub controls: Option<ControlsSummary>,
     /// How many trials there were.
     pub trials: Counts,
     /// What everything cost.
@@ -107,6 +112,7 @@ impl Summary {
             isolation: run.isolation.to_string(),
             rounds: run.rounds.iter().map(RoundSummary::of).collect(),
             pass_rates: PassRates::of(run),
+            controls: ControlsSummary::of(run),
             trials: run.trials.into(),
             cost: run.spent.into(),
             report: None,
