@@ -235,15 +235,9 @@ impl<H: Harness> Replay<H> {
         }
     }
 
-    /// The incumbent's assessment, in the order in which an engine gives it.
     fn assessed(&self, report: &RoundReport, split: SplitName) -> Vec<Arc<Trial>> {
-        let names = self.benchmark.tasks(split).iter().map(|task| &task.name);
-        let position: HashMap<&TaskName, usize> = names.zip(0..).collect();
-        let mut trials = self.trials.of(report.incumbent, split, report.round, Phase::Assess);
-        trials.sort_by_key(|trial| {
-            (trial.key.replicate.attempt, position.get(&trial.key.task).copied())
-        });
-        trials
+        let place = (report.round, Phase::Assess);
+        self.trials.of(report.incumbent, place, split, &self.benchmark)
     }
 
     fn arena(&self, round: u32, phase: Phase) -> Arena<H> {
@@ -268,6 +262,24 @@ pub(crate) struct RecordedTrials {
 }
 
 impl RecordedTrials {
+    /// All of a journal's, each with its last outcome.
+    pub(crate) async fn read(journal: &dyn Journal) -> Result<Self> {
+        let mut trials = Self::default();
+        let mut records = journal.scan().await?;
+        while let Some(record) = records.next().await {
+            if let Record::TrialFinished { trial } = record? {
+                let key = (trial.key.harness, trial.key.task.clone(), trial.key.replicate);
+                trials.by_key.insert(key, trial);
+            }
+        }
+        Ok(trials)
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Trial>> {
+        self.by_key.values()
+    }
+
     /// The trials of `orders`, in their order.
     ///
     /// # Errors
@@ -297,21 +309,27 @@ impl RecordedTrials {
         ))
     }
 
-    /// The recorded trials of a harness on a split in one round and phase, in no order.
-    fn of(
+    /// The recorded trials of a harness on a split in one round and phase, in the order of attempts and tasks.
+    pub(crate) fn of(
         &self,
         harness: Fingerprint,
+        (round, phase): (u32, Phase),
         split: SplitName,
-        round: u32,
-        phase: Phase,
+        benchmark: &Benchmark,
     ) -> Vec<Arc<Trial>> {
+        let names = benchmark.tasks(split).iter().map(|task| &task.name);
+        let position: HashMap<&TaskName, usize> = names.zip(0..).collect();
         let wanted = |trial: &&Arc<Trial>| {
             let replicate = trial.key.replicate;
             trial.key.harness == harness
                 && trial.split == split
                 && (replicate.round, replicate.phase) == (round, phase)
         };
-        self.by_key.values().filter(wanted).cloned().collect()
+        let mut found: Vec<_> = self.iter().filter(wanted).cloned().collect();
+        found.sort_by_key(|trial| {
+            (trial.key.replicate.attempt, position.get(&trial.key.task).copied())
+        });
+        found
     }
 
     fn take_missing(&self, incumbent: Fingerprint) -> Vec<Missing> {
@@ -341,23 +359,18 @@ impl RecordedTrials {
     }
 }
 
-/// Every finished trial, the last outcome of each, and the harness that the run began with.
+/// Every finished trial and the harness that the run began with.
 async fn scan<H: Harness>(
     journal: &dyn Journal,
     first: Fingerprint,
 ) -> Result<(RecordedTrials, H)> {
-    let (mut trials, mut seed) = (RecordedTrials::default(), None);
+    let (trials, mut seed) = (RecordedTrials::read(journal).await?, None);
     let mut records = journal.scan().await?;
     while let Some(record) = records.next().await {
-        match record? {
-            Record::TrialFinished { trial } => {
-                let key = (trial.key.harness, trial.key.task.clone(), trial.key.replicate);
-                trials.by_key.insert(key, trial);
-            }
-            Record::Harness { fingerprint, document } if fingerprint == first => {
-                seed = Some(document);
-            }
-            _ => {}
+        if let Record::Harness { fingerprint, document } = record?
+            && fingerprint == first
+        {
+            seed = Some(document);
         }
     }
     let document: Value = seed.ok_or_else(|| nothing("no document of its first harness"))?;

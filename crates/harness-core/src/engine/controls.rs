@@ -19,8 +19,9 @@ use crate::interval::{Interval, Pairs};
 use crate::journal::Record;
 use crate::placebo::{Placebo, PlaceboEdit};
 use crate::proposal::Proposal;
+use crate::replay::RecordedTrials;
 use crate::runner::Order;
-use crate::trial::{HeldIn, HeldOut, Phase, Replicate, SplitName, Trials};
+use crate::trial::{HeldIn, HeldOut, Phase, Replicate, SplitName, Trial, Trials};
 use crate::validator::{Incumbent, Validator};
 use crate::verdict::Decision;
 
@@ -194,9 +195,10 @@ impl<H: Harness> Engine<H> {
         if self.rounds().is_empty() {
             return Ok(());
         }
+        let recorded = RecordedTrials::read(self.runner.journal.as_ref()).await?;
         for kind in ControlKind::ALL {
             if self.controls.arms.iter().all(|arm| arm.kind != kind) {
-                let arm = Box::new(self.judge_control(&group, kind).await?);
+                let arm = Box::new(self.judge_control(&group, &recorded, kind).await?);
                 self.runner.journal.append(&Record::Controlled { arm: arm.clone() }).await?;
                 self.runner.observer.observe(&Event::Controlled { arm: &arm });
                 self.controls.arms.push(*arm);
@@ -204,7 +206,7 @@ impl<H: Harness> Engine<H> {
         }
         let claim = self.claims.last().cloned();
         if let (Some(claim), None) = (claim, &self.controls.sampling) {
-            let sampling = self.sample(&claim).await?;
+            let sampling = self.sample(&claim, &recorded).await?;
             self.runner.journal.append(&Record::Sampled { sampling }).await?;
             self.runner.observer.observe(&Event::Sampled { sampling: &sampling });
             self.controls.sampling = Some(sampling);
@@ -217,6 +219,7 @@ impl<H: Harness> Engine<H> {
     async fn judge_control(
         &self,
         group: &ControlGroup<H>,
+        recorded: &RecordedTrials,
         kind: ControlKind,
     ) -> Result<ControlArm> {
         let (seed, chance) = (self.lineage.seed(), self.config.seed);
@@ -229,21 +232,26 @@ impl<H: Harness> Engine<H> {
             return Ok(ControlArm { kind, edit: None, decision: None, floor: None });
         }
         let plain = edit.as_ref().map(report::plain_edit).transpose()?;
-        let decision = self.judge_as_in_the_first_round(group, kind, edit).await?;
-        let floor = (kind == ControlKind::Same).then(|| self.noise_floor()).transpose()?.flatten();
+        let decision = self.judge_as_in_the_first_round(group, recorded, kind, edit).await?;
+        let floor = match kind {
+            ControlKind::Same => self.noise_floor().await?,
+            ControlKind::Neutral | ControlKind::Random => None,
+        };
         Ok(ControlArm { kind, edit: plain, decision: Some(decision), floor })
     }
 
     async fn judge_as_in_the_first_round(
         &self,
         group: &ControlGroup<H>,
+        recorded: &RecordedTrials,
         kind: ControlKind,
         edit: Option<H::Edit>,
     ) -> Result<Decision> {
         let harness = Placebo::of(self.lineage.seed().clone());
-        let assessing = self.control_arena(Phase::Assess);
-        let held_in: Trials<HeldIn> = assessing.measure(&harness).await?;
-        let held_out: Trials<HeldOut> = assessing.measure(&harness).await?;
+        let print = harness.fingerprint()?;
+        let assessed = |split| recorded.of(print, (1, Phase::Assess), split, &self.benchmark);
+        let held_in: Trials<HeldIn> = Trials::new(assessed(SplitName::HeldIn))?;
+        let held_out: Trials<HeldOut> = Trials::new(assessed(SplitName::HeldOut))?;
         let weaknesses = self.rounds().first().map_or(&[][..], |round| &round.weaknesses);
         let history = RunHistory::default();
         let incumbent = Incumbent {
@@ -266,25 +274,27 @@ impl<H: Harness> Engine<H> {
             expected_to_mend: BTreeSet::new(),
             risks: String::new(),
         };
-        let arena = self.control_arena(Phase::Control);
+        let arena = self.control_arena();
         let judgement = group.validator.judge(&incumbent, vec![proposal], &arena).await?;
         judgement.judged.into_iter().next().map(|judged| judged.decision).ok_or_else(|| {
             Error::new(ErrorKind::Contract, "the validator of the controls gave no decision")
         })
     }
 
-    fn control_arena(&self, phase: Phase) -> Arena<Placebo<H>> {
+    fn control_arena(&self) -> Arena<Placebo<H>> {
         let (runner, benchmark) = (Arc::clone(&self.runner), Arc::clone(&self.benchmark));
-        Arena::new(runner, benchmark, self.config.attempts, self.config.seed, 1, phase)
+        let (attempts, seed) = (self.config.attempts, self.config.seed);
+        Arena::new(runner, benchmark, attempts, seed, 1, Phase::Control)
     }
 
     /// From all trials of the seed harness in the first round and in the controls, its byte-identical copy's among them.
-    fn noise_floor(&self) -> Result<Option<NoiseFloor>> {
+    async fn noise_floor(&self) -> Result<Option<NoiseFloor>> {
         let copy = PlaceboEdit { label: ControlKind::Same.label().to_owned(), edit: None };
         let seed = Placebo::of(self.lineage.seed().clone());
         let same = [seed.fingerprint()?, seed.apply(&copy)?.fingerprint()?];
         let mut outcomes = Outcomes::new();
-        for trial in self.runner.paid.recorded() {
+        let recorded = RecordedTrials::read(self.runner.journal.as_ref()).await?;
+        for trial in recorded.iter() {
             let replicate = trial.key.replicate;
             let chosen = matches!(replicate.phase, Phase::Assess | Phase::Control)
                 && replicate.round == 1
@@ -300,9 +310,9 @@ impl<H: Harness> Engine<H> {
     }
 
     /// Best-of-n of the seed harness on the sealed tasks, n such that it takes no more trials than evolution took.
-    async fn sample(&self, claim: &Claim) -> Result<Sampling> {
+    async fn sample(&self, claim: &Claim, recorded: &RecordedTrials) -> Result<Sampling> {
         let tasks = self.benchmark.tasks(SplitName::Sealed);
-        let evolution = self.evolution_trials();
+        let evolution = recorded.iter().filter(|trial| is_of_evolution(trial)).count() as u64;
         let each = (evolution / (tasks.len() as u64).max(1)).max(1);
         let attempts = u32::try_from(each).unwrap_or(u32::MAX);
         let (mut solved, mut trials) = (BTreeSet::new(), 0);
@@ -318,7 +328,7 @@ impl<H: Harness> Engine<H> {
             // Waves grow, so that few tasks left still fill the machine.
             (done, wave) = (upto, wave.saturating_mul(2));
         }
-        let pairs = self.beside_sampling(claim, &solved);
+        let pairs = beside_sampling(claim, recorded, &solved)?;
         Ok(Sampling {
             evolution,
             attempts,
@@ -328,16 +338,6 @@ impl<H: Harness> Engine<H> {
             pairs,
             difference: pairs.interval(ERROR),
         })
-    }
-
-    fn evolution_trials(&self) -> u64 {
-        let recorded = self.runner.paid.recorded();
-        let of_evolution = recorded.iter().filter(|trial| {
-            let phase = trial.key.replicate.phase;
-            trial.passed().is_some()
-                && matches!(phase, Phase::Assess | Phase::Judge | Phase::Compose)
-        });
-        of_evolution.count() as u64
     }
 
     fn sampling_orders(
@@ -358,15 +358,27 @@ impl<H: Harness> Engine<H> {
         };
         attempts.flat_map(of).collect()
     }
+}
 
-    fn beside_sampling(&self, claim: &Claim, solved: &BTreeSet<TaskName>) -> Pairs {
-        let mut pairs = Pairs::default();
-        let trials = claim.trials.iter().filter_map(|id| self.runner.paid.recall(*id));
-        for trial in trials.filter(|trial| trial.key.harness == claim.last) {
+/// Whether a trial was run to assess, to judge or to compose, and scored.
+fn is_of_evolution(trial: &Trial) -> bool {
+    let phase = trial.key.replicate.phase;
+    trial.passed().is_some() && matches!(phase, Phase::Assess | Phase::Judge | Phase::Compose)
+}
+
+fn beside_sampling(
+    claim: &Claim,
+    recorded: &RecordedTrials,
+    solved: &BTreeSet<TaskName>,
+) -> Result<Pairs> {
+    let claimed: BTreeSet<_> = claim.trials.iter().collect();
+    let mut pairs = Pairs::default();
+    for trial in recorded.iter().filter(|trial| trial.key.harness == claim.last) {
+        if trial.split == SplitName::Sealed && claimed.contains(&trial.id()?) {
             pairs.add(Some(solved.contains(&trial.key.task)), trial.passed());
         }
-        pairs
     }
+    Ok(pairs)
 }
 
 fn surface_of<H: Harness>(edit: &PlaceboEdit<H::Edit>) -> SurfaceId {
