@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use crate::engine::{Claim, ControlArm, RoundReport, Sampling};
 use crate::id::{ModelId, TaskName};
 use crate::sandbox::Isolation;
 use crate::trial::{Spent, SplitName, Trial};
 use crate::verdict::Decision;
 use crate::weakness::Weakness;
+use serde::{Deserialize, Serialize};
 
 /// Watches a run. Called synchronously and often: an observer must not block, and cannot influence the run.
 pub trait Observer: fmt::Debug + Send + Sync {

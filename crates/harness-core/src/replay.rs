@@ -105,16 +105,17 @@ impl<H: Harness> Replay<H> {
     /// harness.
     pub async fn read(journal: &dyn Journal) -> Result<Self> {
         let earlier = Earlier::read(journal).await?;
-        let first = earlier.rounds.first().ok_or_else(|| nothing("no finished round"))?.incumbent;
+        let first =
+            earlier.past.rounds().first().ok_or_else(|| nothing("no finished round"))?.incumbent;
         let (trials, seed) = scan::<H>(journal, first).await?;
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
-        let identity = earlier.opened.unwrap_or_default();
+        let identity = earlier.opened.clone().unwrap_or_default();
         let number = |key: &str| -> Result<u64> {
             let value = identity.0.get(key).and_then(|value| value.parse().ok());
             value.ok_or_else(|| nothing(&format!("no '{key}' in its identity")))
         };
         Ok(Self {
-            rounds: earlier.rounds,
+            rounds: earlier.past.rounds().to_vec(),
             lineage: Lineage::replay(seed, promotions)?,
             benchmark: Arc::new(trials.benchmark()?),
             trials: Arc::new(trials),

@@ -181,6 +181,14 @@ pub struct Controls {
     pub sampling: Option<Sampling>,
 }
 
+impl Controls {
+    /// Takes an arm from the record; written down twice when the first time was dropped before it was acknowledged.
+    pub(super) fn judged(&mut self, arm: ControlArm) {
+        self.arms.retain(|known| known.kind != arm.kind);
+        self.arms.push(arm);
+    }
+}
+
 /// How likely the interval of the comparison with sampling may miss the truth.
 const ERROR: f64 = 0.05;
 
@@ -195,11 +203,11 @@ impl<H: Harness> Engine<H> {
         if self.rounds().is_empty() {
             return Ok(());
         }
-        let recorded = RecordedTrials::read(self.runner.journal.as_ref()).await?;
+        let recorded = RecordedTrials::read(self.runner.ledger.journal.as_ref()).await?;
         for kind in ControlKind::ALL {
             if self.controls.arms.iter().all(|arm| arm.kind != kind) {
                 let arm = Box::new(self.judge_control(&group, &recorded, kind).await?);
-                self.runner.journal.append(&Record::Controlled { arm: arm.clone() }).await?;
+                self.runner.ledger.journal.append(&Record::Controlled { arm: arm.clone() }).await?;
                 self.runner.observer.observe(&Event::Controlled { arm: &arm });
                 self.controls.arms.push(*arm);
             }
@@ -207,7 +215,7 @@ impl<H: Harness> Engine<H> {
         let claim = self.claims.last().cloned();
         if let (Some(claim), None) = (claim, &self.controls.sampling) {
             let sampling = self.sample(&claim, &recorded).await?;
-            self.runner.journal.append(&Record::Sampled { sampling }).await?;
+            self.runner.ledger.journal.append(&Record::Sampled { sampling }).await?;
             self.runner.observer.observe(&Event::Sampled { sampling: &sampling });
             self.controls.sampling = Some(sampling);
         }
@@ -293,7 +301,7 @@ impl<H: Harness> Engine<H> {
         let seed = Placebo::of(self.lineage.seed().clone());
         let same = [seed.fingerprint()?, seed.apply(&copy)?.fingerprint()?];
         let mut outcomes = Outcomes::new();
-        let recorded = RecordedTrials::read(self.runner.journal.as_ref()).await?;
+        let recorded = RecordedTrials::read(self.runner.ledger.journal.as_ref()).await?;
         for trial in recorded.iter() {
             let replicate = trial.key.replicate;
             let chosen = matches!(replicate.phase, Phase::Assess | Phase::Control)

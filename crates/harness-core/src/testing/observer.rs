@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::event::{Event, Found, Observer};
 use crate::engine::{Claim, ControlArm, RoundReport, Sampling};
+use crate::event::{Event, Found, Observer};
 use crate::id::TaskName;
 use crate::trial::Trial;
 use crate::verdict::Decision;
