@@ -103,6 +103,10 @@ pub(crate) struct Options {
     /// Go on with the run in --state (the newest one when --state is left out).
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Where --resume finds another configuration: begin a new run in the same journal instead of refusing. Trials that are
+    /// the same in both are taken from the record.
+    #[arg(long, requires = "resume")]
+    pub(crate) fork: bool,
     /// Read the sealed split again in a run that has read it: the new reading is marked wherever it is shown.
     #[arg(long, requires = "resume")]
     pub(crate) read_sealed_again: bool,

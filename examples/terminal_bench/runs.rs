@@ -199,7 +199,8 @@ fn builder<H: Harness>(
             trials: options.max_trials,
             time: options.max_time.map(|span| span.0),
         })
-        .config(config(options));
+        .config(config(options))
+        .fork(options.fork);
     Ok(match TokioExecutor::current() {
         Some(executor) => builder.executor(executor),
         None => builder,

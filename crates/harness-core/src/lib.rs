@@ -2,6 +2,7 @@
 
 mod arena;
 mod budget;
+mod bundle;
 mod call;
 mod clock;
 mod context;
@@ -46,6 +47,7 @@ mod weakness;
 
 pub use arena::{Arena, Gating, Share};
 pub use budget::{Budget, Caps, Reservation};
+pub use bundle::{Bundle, BundledEdit, Evidence, RunFacts};
 pub use call::{Attempts, CallId, CallIntent, Purpose, Reserved, Settlement};
 pub use clock::{Clock, Executor, SystemClock};
 pub use context::{RunContext, TrialLimits};

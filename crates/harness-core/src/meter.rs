@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{Fingerprint, ModelId};
 use crate::journal::{Journal, MemoryJournal, Record};
 use crate::llm::{Completion, LlmBackend, Message, Request};
+use crate::origin::Standstill;
 use crate::outage::{Breaker, Turn};
 use crate::trial::Spent;
 
@@ -154,6 +155,7 @@ impl Meter {
             request: Fingerprint::of_json(request)?,
             worst,
             account: self.account(),
+            standstill: request.origin.standstill.clone(),
             open: Mutex::default(),
         };
         call.start().await?;
@@ -182,6 +184,8 @@ struct Call {
     request: Fingerprint,
     worst: Reserved,
     account: Account,
+    /// Waiting for the disk is no time of the attempt's own.
+    standstill: Standstill,
     open: Mutex<Option<Open>>,
 }
 
@@ -227,7 +231,10 @@ impl Call {
         };
         // Dropped while it is being written, the intent may be on record: the attempt then counts as unknown there too.
         let open = Open { id, reservation: Some(reservation), account: self.account.clone() };
-        if let Err(error) = self.ledger.journal.append(&Record::CallStarted { intent }).await {
+        let (began, pause) = (self.ledger.clock.now(), self.standstill.begin());
+        let appended = self.ledger.journal.append(&Record::CallStarted { intent }).await;
+        pause.end(self.ledger.clock.now().saturating_sub(began));
+        if let Err(error) = appended {
             // It was never sent.
             open.close(&Settlement::Free { reason: error.message().to_owned() });
             return Err(error);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod chain;
 mod fault;
 mod lock;
@@ -8,7 +9,9 @@ mod row;
 mod schema;
 mod sqlite;
 mod steps;
+mod tables;
 mod tip;
 mod writer;
 
+pub use audit::{Audit, AuditedEdit, audit};
 pub use sqlite::SqliteJournal;

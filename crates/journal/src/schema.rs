@@ -15,7 +15,7 @@ use crate::tip::Tip;
 pub(crate) const VERSION: i64 = 2;
 /// Marks the file as a journal: `SHJL`.
 const APPLICATION: i64 = 0x5348_4a4c;
-const TABLES: &str = include_str!("schema.sql");
+pub(crate) const TABLES: &str = include_str!("schema.sql");
 /// What makes room for them in a file of version 1.
 const FROM_VERSION_1: &str = include_str!("migrate.sql");
 /// The triggers of the new table fill all others.
@@ -170,6 +170,15 @@ fn log_beside(file: &Path) -> PathBuf {
 
 /// SQLite's name for a file that nobody writes while it is read.
 fn immutable_address(file: &Path) -> String {
+    address(file, "immutable=1")
+}
+
+/// SQLite's name for a file that is only read.
+pub(crate) fn read_only_address(file: &Path) -> String {
+    address(file, "mode=ro")
+}
+
+fn address(file: &Path, query: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte);
     let path: String = file
         .as_os_str()
@@ -180,5 +189,5 @@ fn immutable_address(file: &Path) -> String {
             false => format!("%{byte:02x}"),
         })
         .collect();
-    format!("file:{path}?immutable=1")
+    format!("file:{path}?{query}")
 }

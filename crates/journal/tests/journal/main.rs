@@ -7,6 +7,7 @@
 )]
 
 mod appending;
+mod auditing;
 mod crash;
 mod damage;
 mod documented;
