@@ -146,9 +146,9 @@ fn print_edit(edit: &AuditedEdit) {
     }
     match decision.finding.as_ref().and_then(|finding| finding.stake) {
         Some(stake) => {
-            println!("  error spent level {:.6}, e-value {:.3}", stake.level, stake.e_value)
+            println!("  error spent level {:.6}, e-value {:.3}", stake.level, stake.e_value);
         }
-        None => println!("  error spent this gate keeps no account of it"),
+        None => println!("  error spent  none on account by this gate"),
     }
 }
 
