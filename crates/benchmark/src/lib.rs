@@ -9,4 +9,4 @@ mod verifier;
 pub use agent::{NoEdit, NopHarness, OracleHarness};
 pub use harbor::{HarborTask, Loaded, Loader, Skipped};
 pub use split::{Assignment, Proportions, Selection};
-pub use verifier::{HarborVerifier, RewardFile, read_reward};
+pub use verifier::{HarborVerifier, RewardFile, TestScript, read_reward};

@@ -79,7 +79,14 @@ impl LocalSandbox {
             return Err(Error::new(ErrorKind::InvalidInput, why));
         }
         let (asked, options) = (&environment.limits, &self.options);
+        let memory_bytes =
+            lower(asked.memory_bytes, options.memory_bytes).unwrap_or_else(half_of_the_machine);
         let disk_bytes = lower(asked.disk_bytes, options.disk_bytes).unwrap_or(DISK_BYTES);
+        let disk_bytes = match self.isolation.level {
+            // Storage is memory there: a session that fills it must find it full before the kernel finds it greedy.
+            IsolationLevel::Full => disk_bytes.min(memory_bytes - memory_bytes / 4),
+            _ => disk_bytes,
+        };
         let text = |path: &Path| path.display().to_string();
         Ok(Plan {
             confinement: self.confinement,
@@ -88,8 +95,7 @@ impl LocalSandbox {
             inodes: options.inodes.unwrap_or((disk_bytes / BYTES_PER_INODE).max(1024)),
             processes: lower(asked.processes.map(u64::from), options.processes.map(u64::from))
                 .unwrap_or(PROCESSES),
-            memory_bytes: lower(asked.memory_bytes, options.memory_bytes)
-                .unwrap_or_else(half_of_the_machine),
+            memory_bytes,
             cpus: lower(asked.cpus, options.cpus),
             network: self.network(&environment.network)?,
             show: options.read_only.iter().map(|path| text(path)).collect(),
@@ -185,7 +191,8 @@ impl Level {
 
 const FULL: &[&str] = &[
     "The kernel is shared: a flaw in it is not stopped.",
-    "Storage lies in memory and counts as such: a session that fills it may run out of memory.",
+    "Storage lies in memory and counts as such: it is at most three quarters of the memory limit. A session whose \
+     memory is full of small processes may be ended as a whole.",
 ];
 const USER: &[&str] = &[
     "Memory is watched, not bounded: a command may overdraw for a moment before it is killed, and what it keeps in \

@@ -10,11 +10,15 @@ mod backend;
 #[cfg(all(target_os = "linux", feature = "docker"))]
 mod container;
 #[cfg(target_os = "linux")]
+mod collect;
+#[cfg(target_os = "linux")]
 mod detect;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
 mod executor;
+#[cfg(target_os = "linux")]
+mod features;
 #[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
@@ -31,11 +35,15 @@ pub use backend::LocalSandbox;
 #[cfg(all(target_os = "linux", feature = "docker"))]
 pub use container::{ContainerOptions, ContainerSandbox, ContainerUser, HealthCheck, Pull};
 #[cfg(target_os = "linux")]
+pub use collect::{CollectLimits, Collected, collect};
+#[cfg(target_os = "linux")]
 pub use detect::{Capabilities, Missing, SandboxKind, build, detect};
 #[cfg(target_os = "linux")]
-pub use engine::LocalSession;
+pub use engine::{LocalSession, OutputStream};
 #[cfg(target_os = "linux")]
 pub use executor::TokioExecutor;
+#[cfg(target_os = "linux")]
+pub use features::{Feature, features};
 #[cfg(target_os = "linux")]
 pub use options::SandboxOptions;
 #[cfg(target_os = "linux")]

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use harness_core::{Fingerprint, Result};
+use harness_core::{Error, ErrorKind, Fingerprint, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::obstacle::{Step, unavailable, wrong};
+use crate::obstacle::{Obstacle, Step, unavailable, wrong};
 
 /// More than this in one directory is not kept in memory.
 const MOST_BYTES: u64 = 512 << 20;
@@ -42,6 +42,17 @@ pub enum Entry {
 }
 
 impl Tree {
+    /// Everything below a directory of the operator's. A link must stay within it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](harness_core::ErrorKind) naming what is not a file, a directory or such a link, or too large.
+    pub fn load(root: &Path) -> Result<Self> {
+        Self::read(root, root).map_err(|obstacle| match obstacle {
+            Obstacle::Wrong(error) => error,
+            Obstacle::Unavailable(why) => Error::new(ErrorKind::InvalidInput, why),
+        })
+    }
+
     /// Everything below `root`, which lies in `boundary`: no link may lead out of that.
     pub(crate) fn read(root: &Path, boundary: &Path) -> Step<Self> {
         let inside = |path: &Path| path.canonicalize().map_err(|source| unreadable(path, source));
@@ -95,7 +106,8 @@ impl Tree {
         Fingerprint::of(&listed)
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+    /// Keeps only the entries whose path `keep` accepts.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.0.retain(|path, _| keep(path));
     }
 }

@@ -26,13 +26,13 @@ impl Stream {
         Self { pipe: Some(pipe), kept: Kept::new(limit) }
     }
 
-    /// Reads once, when there is something; never returns after the end. Cancel-safe.
-    pub(crate) async fn fill(&mut self, buffer: &mut [u8]) {
+    /// Reads once, when there is something, and tells how much; never returns after the end. Cancel-safe.
+    pub(crate) async fn fill(&mut self, buffer: &mut [u8]) -> usize {
         let Some(pipe) = &self.pipe else { return std::future::pending().await };
         if pipe.readable().await.is_err() {
             self.pipe = None;
         }
-        self.read_ready(buffer);
+        self.read_ready(buffer)
     }
 
     /// Reads what is there without waiting; returns how much that was.
@@ -52,7 +52,11 @@ impl Stream {
 
     /// After the command's end: reads what it left. A process that still holds the pipe is given a short
     /// grace (the rest of a pipeline), then left to itself, its output discarded.
-    pub(crate) async fn finish(mut self, buffer: &mut [u8]) -> Captured {
+    pub(crate) async fn finish(
+        mut self,
+        buffer: &mut [u8],
+        mut heard: impl FnMut(&[u8]) + Send,
+    ) -> Captured {
         let mut left = PIPE;
         let drain = async {
             while self.pipe.is_some() && left > 0 {
@@ -61,7 +65,10 @@ impl Stream {
                         Some(pipe) if pipe.readable().await.is_ok() => {}
                         _ => break,
                     },
-                    read => left = left.saturating_sub(read),
+                    read => {
+                        heard(&buffer[..read]);
+                        left = left.saturating_sub(read);
+                    }
                 }
             }
         };

@@ -7,7 +7,7 @@ mod spawner;
 
 #[cfg(feature = "docker")]
 pub(crate) use capture::Kept;
-pub use session::LocalSession;
+pub use session::{LocalSession, OutputStream};
 pub(crate) use spawner::{Refusal, Spawner};
 
 use std::io;

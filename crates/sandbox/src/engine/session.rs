@@ -25,6 +25,18 @@ const REMOVAL_LOOK: Duration = Duration::from_millis(2);
 /// How long a session may take to end a command after it was told to, before it counts as broken.
 const KILL_PATIENCE: Duration = Duration::from_secs(15);
 
+/// One of a command's two output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Hears what a command prints.
+type Watcher<'a> = &'a mut (dyn FnMut(OutputStream, &[u8]) + Send);
+
 /// A session of a [`LocalSandbox`](crate::LocalSandbox).
 #[derive(Debug)]
 pub struct LocalSession {
@@ -85,6 +97,63 @@ impl LocalSession {
     /// that knows what to end.
     fn ends_at_once(&self) -> bool {
         self.plan.confinement == Confinement::Namespace && !self.plan.view
+    }
+
+    /// Runs a command as [`Session::exec`] does and gives what it prints to `watcher`, piece by piece, as it comes. How much
+    /// is kept beside that, the command says.
+    ///
+    /// # Errors
+    /// As [`Session::exec`].
+    pub async fn exec_watched(
+        &self,
+        command: &Command,
+        watcher: Watcher<'_>,
+    ) -> Result<ExecOutput> {
+        let begun = Instant::now();
+        let (mut running, mut stdout, mut stderr) = self.start(command).await?;
+        let mut buffers = (vec![0_u8; 32 * 1024], vec![0_u8; 32 * 1024]);
+        let limit = command.timeout.unwrap_or(Duration::MAX);
+        let deadline = tokio::time::sleep(limit.saturating_sub(begun.elapsed()));
+        tokio::pin!(deadline);
+        let mut timed_out = false;
+        let ended = loop {
+            tokio::select! {
+                ended = running.end() => break ended?,
+                read = stdout.fill(&mut buffers.0) => if read > 0 {
+                    watcher(OutputStream::Stdout, &buffers.0[..read]);
+                },
+                read = stderr.fill(&mut buffers.1) => if read > 0 {
+                    watcher(OutputStream::Stderr, &buffers.1[..read]);
+                },
+                () = &mut deadline => {
+                    if timed_out {
+                        self.link.kill_session();
+                        return Err(gone().while_doing("ending a command that ran out of time"));
+                    }
+                    timed_out = true;
+                    self.link.kill(running.ticket.id);
+                    deadline.as_mut().reset(tokio::time::Instant::now() + KILL_PATIENCE);
+                }
+            }
+        };
+        let (exit, complaint) = match ended {
+            Reply::Exited { .. } if timed_out => (Exit::TimedOut, None),
+            Reply::Exited { status: Status::OutOfMemory } => (Exit::OutOfMemory, None),
+            Reply::Exited { status: Status::Code(code) } => (Exit::Code(code), None),
+            Reply::Exited { status: Status::Signal(signal) } => (Exit::Signal(signal), None),
+            Reply::NotStarted { code, message } => (Exit::Code(code), Some(message)),
+            other => return Err(unexpected(&other)),
+        };
+        let elapsed = begun.elapsed();
+        let stdout =
+            stdout.finish(&mut buffers.0, |bytes| watcher(OutputStream::Stdout, bytes)).await;
+        let mut stderr =
+            stderr.finish(&mut buffers.1, |bytes| watcher(OutputStream::Stderr, bytes)).await;
+        if let Some(message) = complaint {
+            watcher(OutputStream::Stderr, message.as_bytes());
+            stderr = Captured::whole(message);
+        }
+        Ok(ExecOutput { exit, stdout, stderr, elapsed })
     }
 
     /// The whole environment of a command, before the task's and its own variables.
@@ -173,44 +242,7 @@ impl Session for LocalSession {
     }
 
     async fn exec(&self, command: &Command) -> Result<ExecOutput> {
-        let begun = Instant::now();
-        let (mut running, mut stdout, mut stderr) = self.start(command).await?;
-        let mut buffers = (vec![0_u8; 32 * 1024], vec![0_u8; 32 * 1024]);
-        let limit = command.timeout.unwrap_or(Duration::MAX);
-        let deadline = tokio::time::sleep(limit.saturating_sub(begun.elapsed()));
-        tokio::pin!(deadline);
-        let mut timed_out = false;
-        let ended = loop {
-            tokio::select! {
-                ended = running.end() => break ended?,
-                () = stdout.fill(&mut buffers.0) => {}
-                () = stderr.fill(&mut buffers.1) => {}
-                () = &mut deadline => {
-                    if timed_out {
-                        self.link.kill_session();
-                        return Err(gone().while_doing("ending a command that ran out of time"));
-                    }
-                    timed_out = true;
-                    self.link.kill(running.ticket.id);
-                    deadline.as_mut().reset(tokio::time::Instant::now() + KILL_PATIENCE);
-                }
-            }
-        };
-        let (exit, complaint) = match ended {
-            Reply::Exited { .. } if timed_out => (Exit::TimedOut, None),
-            Reply::Exited { status: Status::OutOfMemory } => (Exit::OutOfMemory, None),
-            Reply::Exited { status: Status::Code(code) } => (Exit::Code(code), None),
-            Reply::Exited { status: Status::Signal(signal) } => (Exit::Signal(signal), None),
-            Reply::NotStarted { code, message } => (Exit::Code(code), Some(message)),
-            other => return Err(unexpected(&other)),
-        };
-        let elapsed = begun.elapsed();
-        let (stdout, mut stderr) =
-            tokio::join!(stdout.finish(&mut buffers.0), stderr.finish(&mut buffers.1));
-        if let Some(message) = complaint {
-            stderr = Captured::whole(message);
-        }
-        Ok(ExecOutput { exit, stdout, stderr, elapsed })
+        self.exec_watched(command, &mut |_, _| {}).await
     }
 
     async fn read(&self, path: &SandboxPath) -> Result<Vec<u8>> {
@@ -279,7 +311,9 @@ impl Session for LocalSession {
             answer => return Err(refused(answer)),
         };
         let plan = Plan { view: true, show: Vec::new(), workspace: None, ..self.plan.clone() };
-        let view = Self::begin(&self.spawner, &plan, &given, self.setup_timeout).await?;
+        let mut view = Self::begin(&self.spawner, &plan, &given, self.setup_timeout).await?;
+        // The engine's word, not the agent's.
+        view.env.clone_from(&self.env);
         Ok(Some(Box::new(view)))
     }
 

@@ -73,7 +73,10 @@ pub(super) fn confine_and_serve(
     } else {
         confine::drop_capabilities()?;
     }
-    landlock::scope()?;
+    // A view's tests may have to stop a server of the session's.
+    if !plan.view {
+        landlock::scope()?;
+    }
     filter.apply(Confinement::Namespace, plan.network, plan.root.is_some())?;
     let filter = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
     serve::run(socket, place, memory, Bounds { file_bytes: None, filter })

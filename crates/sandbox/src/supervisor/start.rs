@@ -180,19 +180,24 @@ fn start_view(
     materials: &Materials,
     group: &Option<SessionGroup>,
 ) -> Result<Live, Failure> {
+    let none = || Failure::new("finding the sessions' template", rustix::io::Errno::NOENT);
+    let template = materials.template.as_ref().ok_or_else(none)?;
+    let branches = view::take_branches(template)?;
     let memory = memory(plan, materials, group)?;
     let (go, ours) = pair()?;
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
         keep.push(go.as_fd());
+        keep.extend(branches.iter().map(|(_, mount)| mount.as_fd()));
         child(socket, &keep, memory, |memory| {
             let _ = wire::receive::<Go>(go.as_fd());
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("tying the view to its parent")?;
             view::enter(given)?;
             let inner = sys::clone_process(0, || {
-                child(socket, &[], memory, |memory| {
-                    view::session(socket, plan, &materials.filter, memory)
+                let keep: Vec<_> = branches.iter().map(|(_, mount)| mount.as_fd()).collect();
+                child(socket, &keep, memory, |memory| {
+                    view::session(socket, plan, template, &branches, &materials.filter, memory)
                 })
             })
             .doing("starting the view's process")?;

@@ -1,26 +1,44 @@
 //! A view into a session, for a verifier: the same files, processes and network, seen by processes that those of
 //! the session cannot trace and whose tests and rewards they cannot reach.
+//!
+//! A view has a root of its own, because in the session's whoever owns `/` can rename what lies there. System directories come
+//! from the supervisor's template, as the session's did; the rest is bound from the session.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
+use rustix::mount::{MountPropagationFlags, OpenTreeFlags, mount_change, open_tree};
 use rustix::process::set_child_subreaper;
 
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
 use super::memory::Memory;
-use super::mounts::tree;
+use super::mounts::{self, tree};
+use super::template::Template;
 use super::{namespace, private};
 use crate::sys;
 use crate::wire::Plan;
 
-/// Where a verifier keeps what an agent must not reach: directories of the view's own, invisible elsewhere. Whatever
-/// lies there in the session is hidden from the view, and the other way round.
+/// What a verifier has of its own, out of sight of the session.
 const OWN: &[&str] = &["tests", "logs"];
-/// Bytes and files of each.
-const BYTES: u64 = 256 << 20;
-const INODES: u64 = 16_384;
+/// Bytes and files of it.
+const BYTES: u64 = 512 << 20;
+const INODES: u64 = 65_536;
+/// What the root has besides what is bound from the session.
+const NOT_BOUND: &[&str] = &["tests", "logs", "proc", "dev"];
+/// A session's root with more in it is not looked into further.
+const ENTRIES: usize = 256;
+
+/// Clones of the template's branches, taken where the template is: in the supervisor's mount namespace.
+pub(super) type Branches = Vec<(String, OwnedFd)>;
+
+pub(super) fn take_branches(template: &Template) -> Result<Branches, Failure> {
+    let clone = |(branch, place): &(String, String)| {
+        Ok((place.clone(), tree::clone(&template.path().join(branch), true)?))
+    };
+    template.branches.iter().map(clone).collect()
+}
 
 /// Enters the session's namespaces: the caller itself all but the pid namespace, which takes its next child.
 pub(super) fn enter(namespaces: &[OwnedFd]) -> Result<(), Failure> {
@@ -34,6 +52,8 @@ pub(super) fn enter(namespaces: &[OwnedFd]) -> Result<(), Failure> {
 pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
+    template: &Template,
+    branches: &[(String, OwnedFd)],
     filter: &Filter,
     memory: Memory,
 ) -> Result<(), Failure> {
@@ -42,28 +62,80 @@ pub(super) fn session(
         .doing("making a view's mounts private")?;
     namespace::become_user(if plan.root.is_some() { 0 } else { namespace::ID })?;
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
-    OWN.iter().try_for_each(|name| hide(name))?;
+    enter_root(plan, template, branches)?;
     let outcome = namespace::confine_and_serve(socket, plan, filter, memory);
     private::end_processes();
     outcome
 }
 
-/// Puts an empty directory in the place of `/name`, where the agent may have left anything.
-fn hide(name: &str) -> Result<(), Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-    let root = openat2(CWD, "/", flags, Mode::empty(), resolve).doing("opening the root")?;
-    let open = || openat2(&root, name, flags, Mode::empty(), resolve);
-    let place = match open() {
-        Ok(place) => place,
-        Err(_) => {
-            // Missing, a link or a file.
-            let _ = rustix::fs::unlinkat(&root, name, rustix::fs::AtFlags::empty());
-            tree::directory(root.as_fd(), name, 0o755)?;
-            open().doing(&format!("making /{name}"))?
+fn enter_root(
+    plan: &Plan,
+    template: &Template,
+    branches: &[(String, OwnedFd)],
+) -> Result<(), Failure> {
+    let sessions = openat(CWD, "/", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .doing("opening the session's root")?;
+    let root = tree::tmpfs(BYTES, INODES)?;
+    // A mount point that the session cannot move, because it is one in the session, too.
+    tree::attach(&root, CWD, "/dev").doing("mounting a view's root")?;
+    let at = root.as_fd();
+    let mut system = NOT_BOUND.to_vec();
+    if plan.root.is_none() {
+        system.extend(template.links.iter().map(|(path, _)| path.as_str()));
+        system.extend(branches.iter().map(|(place, _)| place.as_str()));
+        system.push("etc");
+        mounts::system(plan, template, at, branches)?;
+    } else {
+        tree::directory(at, "dev", 0o755)?;
+        for (_, mount) in branches.iter().filter(|(place, _)| place == "dev") {
+            tree::attach(mount, at, "dev").doing("showing /dev")?;
         }
+        mounts::processes(at)?;
+    }
+    bind_the_rest(sessions.as_fd(), at, &system)?;
+    OWN.iter().try_for_each(|name| tree::directory(at, name, 0o755))?;
+    mounts::pivot(&root)
+}
+
+/// Binds what lies in the session's root and is not there yet.
+fn bind_the_rest(
+    sessions: BorrowedFd<'_>,
+    root: BorrowedFd<'_>,
+    system: &[&str],
+) -> Result<(), Failure> {
+    let entries = Dir::read_from(sessions).doing("reading the session's root")?;
+    for entry in entries.flatten().take(ENTRIES) {
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        if matches!(name, "." | "..") || system.contains(&name) {
+            continue;
+        }
+        // Something that vanishes meanwhile is not there.
+        let Ok(stat) = statat(sessions, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => bind_directory(sessions, root, name)?,
+            FileType::Symlink => {
+                let target = readlinkat(sessions, name, Vec::new()).doing("reading a link")?;
+                tree::link(root, name, &target.to_string_lossy())?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn bind_directory(
+    sessions: BorrowedFd<'_>,
+    root: BorrowedFd<'_>,
+    name: &str,
+) -> Result<(), Failure> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    let mount = match open_tree(sessions, name, flags) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other.doing(&format!("binding /{name}"))?,
     };
-    let own = tree::tmpfs(BYTES, INODES)?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(&own, "", &place, "", flags).doing(&format!("hiding /{name}"))
+    tree::directory(root, name, 0o755)?;
+    tree::attach(&mount, root, name).doing(&format!("binding /{name}"))
 }

@@ -65,7 +65,15 @@ pub(super) fn enter_private_root(
     let storage = tree::tmpfs(plan.disk_bytes, plan.inodes)?;
     tree::attach(&storage, CWD, STORAGE).doing("mounting the private root")?;
     let root = match &plan.root {
-        None => system(plan, template, storage)?,
+        None => {
+            let clone = |(branch, place): &(String, String)| {
+                Ok((place.clone(), tree::clone(Path::new(branch), true)?))
+            };
+            let branches: Vec<_> =
+                template.branches.iter().map(clone).collect::<Result<_, Failure>>()?;
+            system(plan, template, storage.as_fd(), &branches)?;
+            storage
+        }
         Some(lower) => layered(Path::new(lower), &storage, handed.lower)?,
     };
     if plan.root.is_some() {
@@ -88,14 +96,17 @@ fn workspace(plan: &Plan, handed: Option<OwnedFd>) -> Result<Option<OwnedFd>, Fa
     }
 }
 
-/// The host's system directories, read-only, on the storage itself.
-fn system(plan: &Plan, template: &Template, root: OwnedFd) -> Result<OwnedFd, Failure> {
-    let at = root.as_fd();
+/// The host's system directories, read-only: `branches` are clones of the template's, each with its place.
+pub(super) fn system(
+    plan: &Plan,
+    template: &Template,
+    at: BorrowedFd<'_>,
+    branches: &[(String, OwnedFd)],
+) -> Result<(), Failure> {
     tree::directory(at, "etc", 0o755)?;
-    for (branch, place) in &template.branches {
+    for (place, mount) in branches {
         tree::directory(at, place, 0o755)?;
-        let mount = tree::clone(Path::new(branch), true)?;
-        tree::attach(&mount, at, place.as_str()).doing(&format!("showing /{place}"))?;
+        tree::attach(mount, at, place.as_str()).doing(&format!("showing /{place}"))?;
     }
     for (path, target) in &template.links {
         tree::link(at, path, target)?;
@@ -118,8 +129,7 @@ fn system(plan: &Plan, template: &Template, root: OwnedFd) -> Result<OwnedFd, Fa
         tree::directory(at, name, mode)?;
     }
     terminals(at);
-    processes(at)?;
-    Ok(root)
+    processes(at)
 }
 
 fn resolver(plan: &Plan) -> Option<Vec<u8>> {
@@ -187,7 +197,7 @@ fn terminals(root: BorrowedFd<'_>) {
 
 /// Refused by the kernel where parts of the host's own /proc are masked, as in most containers. There is
 /// no way around it: without /proc a command's tree could not be found, nor killed.
-fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
+pub(super) fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
     tree::directory(root, "proc", 0o555)?;
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
@@ -197,7 +207,7 @@ fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
 }
 
 /// Makes `root` the root and forgets the old one.
-fn pivot(root: &OwnedFd) -> Result<(), Failure> {
+pub(super) fn pivot(root: &OwnedFd) -> Result<(), Failure> {
     let swap = || {
         rustix::process::fchdir(root)?;
         rustix::process::pivot_root(".", ".")?;

@@ -1,0 +1,85 @@
+//! Judging what an agent left, in a session that it never saw.
+
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use harness_benchmark::TestScript;
+use harness_benchmark::harbor::{Entry, Tree};
+use harness_core::{Environment, Error, ErrorKind, File, Outcome, Result, SandboxPath, Session};
+use harness_sandbox::{CollectLimits, SandboxOptions, collect};
+
+use crate::options::{Verify, directory};
+
+/// Not passed, and not judged.
+const FAILED: u8 = 1;
+const VOID: u8 = 3;
+
+pub(crate) async fn run(verify: Verify) -> Result<ExitCode> {
+    let tests = Arc::new(Tree::load(&directory(&verify.tests)?)?);
+    if tests.file("test.sh").is_none() {
+        let why = format!("{} holds no test.sh: put one there", verify.tests.display());
+        return Err(Error::new(ErrorKind::InvalidInput, why));
+    }
+    let artifacts = artifacts(&verify)?;
+    let sandbox = SandboxOptions::new(verify.level.into()).build()?;
+    eprintln!("sandbox_run: {}", sandbox.isolation());
+    let session = sandbox.open(&Environment::default()).await?;
+    place(session.as_ref(), &artifacts).await?;
+    let script = TestScript::new(tests).with_timeout(verify.timeout);
+    let outcome = script.judge(session.as_ref()).await?;
+    session.close().await?;
+    Ok(told(outcome))
+}
+
+fn told(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Scored { reward, evidence } => {
+            evidence.iter().for_each(|line| println!("{line}"));
+            println!("reward {reward}");
+            if reward == 1.0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+        }
+        Outcome::Void { reason } => {
+            println!("not judged: {reason}");
+            ExitCode::from(VOID)
+        }
+    }
+}
+
+/// The declared part of the workspace, by the safe walk: nothing of it is opened by its name in place.
+fn artifacts(verify: &Verify) -> Result<Tree> {
+    let cannot = |error: std::io::Error| {
+        Error::new(ErrorKind::Sandbox, "making a temporary directory").with_source(error)
+    };
+    let copy = tempfile::tempdir().map_err(cannot)?;
+    let to = copy.path().join("workspace");
+    let done = collect(&directory(&verify.workspace)?, &to, CollectLimits::default())?;
+    done.left_out.iter().for_each(|line| eprintln!("sandbox_run: left out {line}"));
+    let wanted = verify.artifact.iter().map(|name| below(name)).collect::<Result<Vec<_>>>()?;
+    let mut tree = Tree::load(&to)?;
+    if !wanted.is_empty() {
+        tree.retain(|path| wanted.iter().any(|wanted| Path::new(path).starts_with(wanted)));
+    }
+    Ok(tree)
+}
+
+/// A path below the workspace.
+fn below(name: &str) -> Result<PathBuf> {
+    let plain = Path::new(name).components().filter(|part| *part != Component::CurDir);
+    let path: PathBuf = plain.collect();
+    let leads_out = path.components().any(|part| !matches!(part, Component::Normal(_)));
+    if leads_out || path.as_os_str().is_empty() {
+        let why = format!("the artifact '{name}' must be a path below the workspace");
+        return Err(Error::new(ErrorKind::InvalidInput, why));
+    }
+    Ok(path)
+}
+
+async fn place(session: &dyn Session, artifacts: &Tree) -> Result<()> {
+    for (path, entry) in artifacts.iter() {
+        if let Entry::File { mode, content } = entry {
+            session.write(&SandboxPath::new(path)?, File { bytes: content, mode: *mode }).await?;
+        }
+    }
+    Ok(())
+}

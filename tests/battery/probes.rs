@@ -1,0 +1,446 @@
+//! What a hostile command tries. A script that ends with 0 has bitten: it reached what it must not.
+//!
+//! `$DECOY` is a directory of the host's, `$DECOY_PID` a process, `$DECOY_PORT`, `$DECOY_ABSTRACT`, `$DECOY_SHM` and `$DECOY_NAME` a
+//! listener, an abstract socket, a shared memory segment and a file in /dev/shm; all of them are this test's own.
+
+use super::table::{Control, Expect, Probe};
+
+use Control::{Anyone, Root};
+use Expect::{Bites, BitesAsUser, Contained};
+
+/// `probe!(family, name, script, control, [full and user, landlock])`.
+const fn probe(
+    family: &'static str,
+    name: &'static str,
+    script: &'static str,
+    control: Control,
+    landlock: Expect,
+) -> Probe {
+    Probe { family, name, script, control, landlock }
+}
+
+pub(crate) const PROBES: &[Probe] = &[
+    probe(
+        "files",
+        "read a host file",
+        r#"cat "$DECOY/secret" | grep -q treasure"#,
+        Anyone,
+        Contained,
+    ),
+    probe("files", "change a host file", r#"echo x >> "$DECOY/secret""#, Anyone, Contained),
+    probe(
+        "files",
+        "delete a host file",
+        r#"rm -f "$DECOY/victim" && ! [ -e "$DECOY/victim" ] && [ -d "$DECOY" ]"#,
+        Anyone,
+        Contained,
+    ),
+    probe("files", "list a host directory", r#"ls "$DECOY" | grep -q secret"#, Anyone, Contained),
+    probe("files", "make a file on the host", r#": > "$DECOY/new""#, Anyone, Contained),
+    probe("files", "follow a link out", r#"ln -s "$DECOY/secret" l && cat l"#, Anyone, Contained),
+    probe(
+        "files",
+        "climb by ..",
+        r#"cat "../../../../../../../../..$DECOY/secret""#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "files",
+        "hard link to a host file",
+        r#"ln "$DECOY/secret" l && cat l"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "files",
+        "enter by the root of the supervisor",
+        r#"cat "/proc/$PPID/root$DECOY/secret""#,
+        Root,
+        Contained,
+    ),
+    probe(
+        "files",
+        "enter by the root of a host process",
+        r#"cat "/proc/$DECOY_PID/root$DECOY/secret""#,
+        Anyone,
+        Contained,
+    ),
+    probe("files", "make a device", "mknod d c 1 5", Root, Contained),
+    probe("files", "change system directories", "[ -w /usr/bin ]", Root, Contained),
+    probe(
+        "files",
+        "set a set-user-id bit",
+        "cp /bin/true s && chmod u+s s && [ -u s ]",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "files",
+        "make a set-user-id file",
+        r#"perl -MFcntl -e 'umask 0; sysopen(my $f, "s", O_CREAT|O_WRONLY, 04755) or exit 1; exit((stat "s")[2] & 04000 ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe("files", "mount", r#"unshare -m mount --bind "$DECOY" "$DECOY""#, Root, Contained),
+    probe("files", "change the root", "chroot / /bin/true", Root, Contained),
+    probe("kernel", "open core_pattern", ": >> /proc/sys/kernel/core_pattern", Root, Contained),
+    probe("kernel", "open drop_caches", ": >> /proc/sys/vm/drop_caches", Root, Contained),
+    probe("kernel", "a user namespace within", "unshare -U true", Anyone, Contained),
+    probe("kernel", "a network namespace within", "unshare -Un true", Anyone, Contained),
+    probe(
+        "kernel",
+        "clone3, whose flags no filter sees",
+        r#"perl -MErrno -e 'syscall(435, 0, 0); exit($!{EINVAL} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "io_uring",
+        r#"perl -MErrno -e 'syscall(425, 1, 0); exit($!{EFAULT} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "bpf",
+        r#"perl -MErrno -e 'syscall(321, 0, 0, 0); exit($!{EPERM} || $!{ENOSYS} ? 1 : 0)'"#,
+        Root,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "perf_event_open",
+        r#"perl -MErrno -e 'syscall(298, 0, 0, 0, 0, 0); exit($!{EFAULT} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "userfaultfd",
+        "perl -e 'exit(syscall(323, 1) >= 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "read a keyring",
+        "perl -e 'exit(syscall(250, 0, -3, 0) > 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "add a key",
+        r#"perl -e 'my ($t, $d, $v) = qw(user probe x); exit(syscall(248, $t, $d, $v, 1, -2) > 0 ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "watch the file system",
+        "perl -e 'exit(syscall(300, 0, 0) >= 0 ? 0 : 1)'",
+        Root,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "reach into a process's memory",
+        "perl -e 'exit(syscall(310, $$, 0, 0, 0, 0, 0) >= 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "type into a terminal",
+        r#"perl -MErrno -e 'syscall(16, 0, 0x5412, 0); exit($!{ENOTTY} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "the same with a high bit",
+        r#"perl -MErrno -e 'syscall(16, 0, 0x100005412, 0); exit($!{ENOTTY} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "set a clock",
+        r#"perl -MErrno -e 'syscall(227, 0, 0); exit($!{EFAULT} ? 0 : 1)'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "open a file system",
+        r#"perl -e 'my $t = "tmpfs"; exit(syscall(430, $t, 0) >= 0 ? 0 : 1)'"#,
+        Root,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "clone a mount",
+        r#"perl -e 'my $p = "/"; exit(syscall(428, -100, $p, 1) >= 0 ? 0 : 1)'"#,
+        Root,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "enter a host namespace",
+        r#"nsenter -t "$DECOY_PID" -n true"#,
+        Root,
+        Contained,
+    ),
+    probe(
+        "kernel",
+        "a priority above others'",
+        "nice -n -5 true 2>&1 | grep -q . && exit 1; perl -e 'exit(syscall(141, 0, 0, -5) == 0 ? 0 : 1)'",
+        Root,
+        Contained,
+    ),
+    probe("kernel", "core files", "ulimit -c unlimited", Root, Contained),
+    probe(
+        "secrets",
+        "the environment of a host process",
+        r#"tr '\0' '\n' < "/proc/$DECOY_PID/environ" | grep -q CANARY"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "secrets",
+        "the arguments of a host process",
+        r#"tr '\0' '\n' < "/proc/$DECOY_PID/cmdline" | grep -q "$DECOY_NAME""#,
+        Anyone,
+        Bites,
+    ),
+    probe(
+        "secrets",
+        "the memory map of a host process",
+        r#"grep -q . "/proc/$DECOY_PID/maps""#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "secrets",
+        "the descriptors of a host process",
+        r#"ls "/proc/$DECOY_PID/fd" | grep -q ."#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "processes",
+        "kill a host process",
+        r#"grep -q "$DECOY_NAME" "/proc/$DECOY_PID/cmdline" && kill -9 "$DECOY_PID""#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "processes",
+        "trace a host process",
+        "perl -e 'exit(syscall(101, 0x4206, $ENV{DECOY_PID} + 0, 0, 0) == 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "processes",
+        "limit a host process",
+        r#"grep -q "$DECOY_NAME" "/proc/$DECOY_PID/cmdline" && prlimit --pid "$DECOY_PID" --nofile=64:64"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "processes",
+        "slow a host process down",
+        r#"grep -q "$DECOY_NAME" "/proc/$DECOY_PID/cmdline" && renice -n 5 -p "$DECOY_PID""#,
+        Anyone,
+        BitesAsUser,
+    ),
+    probe(
+        "network",
+        "a server of the host's",
+        r#"exec 3<>"/dev/tcp/127.0.0.1/$DECOY_PORT""#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "a socket file of the host's",
+        r#"perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) or exit 1; connect(S, sockaddr_un("$ENV{DECOY}/socket")) or exit 1'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "an abstract socket of the host's",
+        r#"perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) or exit 1; connect(S, pack("S", AF_UNIX) . "\0$ENV{DECOY_ABSTRACT}") or exit 1'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "the host's connections",
+        r#"grep -qi ":$(printf %04X "$DECOY_PORT")" /proc/net/tcp"#,
+        Anyone,
+        Bites,
+    ),
+    probe(
+        "network",
+        "a raw socket",
+        "perl -e 'exit(syscall(41, 2, 3, 1) >= 0 ? 0 : 1)'",
+        Root,
+        Contained,
+    ),
+    probe(
+        "network",
+        "a packet socket",
+        "perl -e 'exit(syscall(41, 17, 3, 768) >= 0 ? 0 : 1)'",
+        Root,
+        Contained,
+    ),
+    probe(
+        "network",
+        "a socket to the hypervisor",
+        "perl -e 'exit(syscall(41, 40, 1, 0) >= 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "the kernel's events",
+        "perl -e 'exit(syscall(41, 16, 3, 15) >= 0 ? 0 : 1)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "a shared memory segment of the host's",
+        r#"perl -e 'shmread($ENV{DECOY_SHM}, my $b, 0, 1) or exit 1'"#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "network",
+        "a shared memory file of the host's",
+        r#"grep -q treasure "/dev/shm/$DECOY_NAME""#,
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
+        "processes",
+        "for i in {1..64}; do sleep 2 & done 2>err; ! [ -s err ]",
+        Anyone,
+        BitesAsUser,
+    ),
+    probe(
+        "exhaustion",
+        "memory of one process",
+        "perl -e '$x = \"x\" x (160 << 20); sleep 1; print length $x' | grep -q 167772160",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
+        "memory of many processes",
+        "for i in 1 2 3 4; do perl -e '$x = \"x\" x (40 << 20); sleep 2; print length $x' > out$i & done; wait; cat out? | wc -c | grep -qx 32",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
+        "storage",
+        "head -c 24M /dev/zero > big && [ $(stat -c %s big) = 25165824 ]",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
+        "storage in pieces",
+        "for i in {1..24}; do head -c 1M /dev/zero > piece$i || exit 1; done",
+        Anyone,
+        Bites,
+    ),
+    probe(
+        "exhaustion",
+        "storage in /dev/shm",
+        r#"head -c 24M /dev/zero > "/dev/shm/$DECOY_NAME.more" && rm "/dev/shm/$DECOY_NAME.more""#,
+        Anyone,
+        Contained,
+    ),
+    probe("exhaustion", "inodes", "for i in {1..3000}; do : > f$i || exit 1; done", Anyone, Bites),
+];
+
+/// What must work, in the sandbox as outside of it. `sockets` says that it needs some, which Landlock refuses.
+pub(crate) struct Usable {
+    pub(crate) name: &'static str,
+    pub(crate) script: &'static str,
+    pub(crate) sockets: bool,
+}
+
+const fn usable(name: &'static str, script: &'static str, sockets: bool) -> Usable {
+    Usable { name, script, sockets }
+}
+
+pub(crate) const USABLE: &[Usable] = &[
+    usable(
+        "pipes and redirections",
+        "printf 'b\\na\\n' | sort | tr a-z A-Z > out && [ \"$(cat out)\" = \"$(printf 'A\\nB')\" ]",
+        false,
+    ),
+    usable(
+        "a compiler",
+        "printf 'int main(void){return 42;}' > a.c && cc a.c -o a; ./a; [ $? = 42 ]",
+        false,
+    ),
+    usable(
+        "git",
+        "git init -q r && cd r && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git log --oneline | grep -q x",
+        false,
+    ),
+    usable(
+        "python",
+        "/usr/bin/python3 -c 'import json, subprocess, threading; t = threading.Thread(target=print); t.start(); t.join(); subprocess.run([\"true\"], check=True)'",
+        false,
+    ),
+    usable("job control", "set -m; sleep 60 & kill %1; wait %1; [ $? = 143 ]", false),
+    usable(
+        "unix sockets inside",
+        "perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un(\"s\")) or die; listen(S, 1) or die; socket(C, AF_UNIX, SOCK_STREAM, 0) or die; connect(C, sockaddr_un(\"s\")) or die'",
+        true,
+    ),
+    usable(
+        "tcp over loopback",
+        "perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(Listen => 1, LocalAddr => \"127.0.0.1\") or die; IO::Socket::INET->new(\"127.0.0.1:\" . $l->sockport) or die'",
+        true,
+    ),
+    usable(
+        "tracing one's own child",
+        "perl -e 'my $p = fork; if (!$p) { sleep 20; exit } my $ok = syscall(101, 0x4206, $p, 0, 0) == 0; kill 9, $p; wait; exit($ok ? 0 : 1)'",
+        false,
+    ),
+    usable("fifos", "mkfifo f && (echo through > f &) && [ \"$(cat f)\" = through ]", false),
+    usable(
+        "traps and signals",
+        "trap 'echo caught > t' USR1; kill -USR1 $$; [ \"$(cat t)\" = caught ]",
+        false,
+    ),
+    usable("process substitution", "diff <(echo a) <(echo a)", false),
+    usable(
+        "temporary files",
+        "f=$(mktemp) && echo x > \"$f\" && [ \"$(cat \"$f\")\" = x ] && rm \"$f\"",
+        false,
+    ),
+    usable(
+        "links, modes, times",
+        "echo x > a && ln -s a l && ln a h && chmod 600 a && touch -d 2001-01-01 a && [ $(stat -c %h a) = 2 ] && [ $(stat -c %Y h) -gt 0 ]",
+        false,
+    ),
+    usable(
+        "archives",
+        "mkdir d && echo x > d/f && tar czf d.tgz d && rm -r d && tar xzf d.tgz && [ \"$(cat d/f)\" = x ]",
+        false,
+    ),
+    usable("a hundred processes in turn", "for i in {1..100}; do /bin/true || exit 1; done", false),
+];
