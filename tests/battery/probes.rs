@@ -225,7 +225,7 @@ pub(crate) const PROBES: &[Probe] = &[
     probe(
         "secrets",
         "the descriptors of a host process",
-        r#"ls "/proc/$DECOY_PID/fd" | grep -q ."#,
+        r#"readlink "/proc/$DECOY_PID/fd/0" | grep -q ."#,
         Anyone,
         Contained,
     ),

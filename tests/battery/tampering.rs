@@ -99,7 +99,7 @@ const TRICKS: &[Trick] = &[
     ),
     trick(
         "reward written by a daemon",
-        "setsid sh -c 'for i in $(seq 1500); do echo 1 > \"$LOGS/reward.txt\"; echo 1 > \"$LOGS/reward.txt\"; sleep 0.005; done' >/dev/null 2>&1 &",
+        "setsid sh -c 'for i in $(seq 3000); do echo 1 > won.$i; mv won.$i \"$LOGS/reward.txt\"; sleep 0.005; done' >/dev/null 2>&1 &",
         "echo 0 > \"$VERIFIER_LOGS_PATH/reward.txt\"; sleep 1",
         false,
     ),

@@ -7,10 +7,10 @@ compile_error!(
 
 #[cfg(target_os = "linux")]
 mod backend;
-#[cfg(all(target_os = "linux", feature = "docker"))]
-mod container;
 #[cfg(target_os = "linux")]
 mod collect;
+#[cfg(all(target_os = "linux", feature = "docker"))]
+mod container;
 #[cfg(target_os = "linux")]
 mod detect;
 #[cfg(target_os = "linux")]
@@ -32,10 +32,10 @@ mod wire;
 
 #[cfg(target_os = "linux")]
 pub use backend::LocalSandbox;
-#[cfg(all(target_os = "linux", feature = "docker"))]
-pub use container::{ContainerOptions, ContainerSandbox, ContainerUser, HealthCheck, Pull};
 #[cfg(target_os = "linux")]
 pub use collect::{CollectLimits, Collected, collect};
+#[cfg(all(target_os = "linux", feature = "docker"))]
+pub use container::{ContainerOptions, ContainerSandbox, ContainerUser, HealthCheck, Pull};
 #[cfg(target_os = "linux")]
 pub use detect::{Capabilities, Missing, SandboxKind, build, detect};
 #[cfg(target_os = "linux")]
