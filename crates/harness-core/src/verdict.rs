@@ -72,6 +72,9 @@ pub struct Estimate {
     pub mean: f64,
     /// Its sampling variance, positive.
     pub variance: f64,
+    /// Its sampling variance if the edit does nothing, positive: smaller where tasks are reliable, because an edit that
+    /// does nothing leaves them so.
+    pub null_variance: f64,
 }
 
 /// An entry of the ledger of a gate that controls error over a whole run.

@@ -17,8 +17,9 @@ mod validator;
 pub use docket::{Docket, Hearing, PastDecision};
 pub use evidence::{Cell, Counts, Evidence, GatingSplit, Tally, TaskCells};
 pub use gate::{
-    Arm, CandidateGate, Gate, GateKind, Ledger, PaperGate, Purchase, Question, SequentialGate,
-    Spending, Step, StrictGate, WorstCase, ln_e_value,
+    Arm, CandidateGate, Gate, GateKind, Learnt, Ledger, PaperGate, Purchase, Question,
+    SequentialGate, Spending, SpikeAndSlab, Step, StrictGate, WorstCase, knowledge_gradient,
+    ln_e_value,
 };
 pub use guard::{
     Growth, GuardKind, Guards, Leak, LeakIndex, LeakIndexBuilder, LeakKind, Refusal, Source,

@@ -1,9 +1,13 @@
 //! Gates: pure rules from evidence to the next step. Nothing here runs a trial, reads a clock or draws a number.
 
+mod block;
 mod paper;
 mod posterior;
+mod prior;
+mod rates;
 mod sequential;
 mod strict;
+mod value;
 mod veto;
 
 use std::fmt;
@@ -14,8 +18,10 @@ use harness_core::{Decision, Error, ErrorKind, Result, TaskName};
 use serde::{Deserialize, Serialize};
 
 pub use self::paper::PaperGate;
+pub use self::prior::{Learnt, SpikeAndSlab};
 pub use self::sequential::SequentialGate;
 pub use self::strict::{Ledger, Question, Spending, StrictGate, ln_e_value};
+pub use self::value::knowledge_gradient;
 
 use crate::docket::Docket;
 use crate::evidence::GatingSplit;

@@ -1,176 +1,300 @@
-//! What the sequential gate believes of an edit's effect, from paired cells.
+//! What the sequential gate believes of an edit's effect.
 
-use std::collections::BTreeSet;
+use harness_core::Estimate;
 
-use harness_core::TaskName;
+use super::prior::{Learnt, SpikeAndSlab};
+use super::rates::{Pool, Rate};
+use crate::docket::Hearing;
+use crate::evidence::{Evidence, GatingSplit, Tally, TaskCells};
+use crate::stats::{Belief, normal_cdf};
 
-use super::SequentialGate;
-use crate::evidence::{Cell, Counts, Evidence, GatingSplit, PairedTask, TaskCells};
-use crate::stats::{Belief, within_task_variance};
+/// One task of a hearing with what is believed of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Observed<'a> {
+    pub(super) task: &'a TaskCells,
+    pub(super) split: GatingSplit,
+    pub(super) targeted: bool,
+    pub(super) rate: Rate,
+    /// The candidate's attempts in which the edit may have acted: without activation there is no credit.
+    pub(super) candidate: Tally,
+}
 
-/// Beliefs of the change in pass rate, candidate minus incumbent, each averaged over tasks.
+/// How differently edits move tasks of the same kind, as a standard deviation of the change in pass rate.
+const SCATTER: f64 = 0.08;
+/// The same on the target, where an edit may mend one task and not the next.
+const TARGET_SCATTER: f64 = 0.2;
+/// What a change of pass rate common to all tasks, flaky or not, may be: edits that switch tasks on or off, which a shift
+/// in log-odds cannot tell of where no task is flaky.
+const COMMON_SD: f64 = 0.012;
+
+impl Observed<'_> {
+    /// The change that the attempts show.
+    fn change(&self) -> f64 {
+        f64::from(self.candidate.passed) / f64::from(self.candidate.scored) - self.rate.mean
+    }
+
+    /// The sampling variance of the change after `attempts` of the candidate.
+    fn noise(&self, attempts: u32) -> f64 {
+        let scatter = if self.targeted { TARGET_SCATTER } else { SCATTER };
+        self.rate.variance + self.attempt_variance() / f64::from(attempts) + scatter * scatter
+    }
+
+    /// The same if the edit does nothing: the incumbent's rate, not scattered.
+    fn null_noise(&self) -> f64 {
+        self.rate.variance + self.rate.flake / f64::from(self.candidate.scored)
+    }
+
+    /// The variance of one attempt of the candidate. On the target it may pass more often than the incumbent by far, so
+    /// its own outcomes, smoothed by one attempt of the incumbent's rate, count too.
+    fn attempt_variance(&self) -> f64 {
+        if !self.targeted {
+            return self.rate.flake;
+        }
+        let passed = f64::from(self.candidate.passed) + self.rate.mean;
+        let rate = passed / (f64::from(self.candidate.scored) + 1.0);
+        self.rate.flake.max(rate * (1.0 - rate))
+    }
+
+    /// Information on the change, the reciprocal of its noise; 0 without an attempt.
+    fn information(&self, attempts: u32) -> f64 {
+        if attempts == 0 { 0.0 } else { 1.0 / self.noise(attempts) }
+    }
+
+    /// What `more` attempts add to that.
+    pub(super) fn gained(&self, more: u32) -> f64 {
+        let now = self.candidate.scored;
+        self.information(now + more) - self.information(now)
+    }
+}
+
+/// The tasks of a hearing, with the pool's and their own history in them.
+pub(super) fn observe(evidence: &Evidence) -> Vec<Observed<'_>> {
+    let pool = Pool::of(evidence);
+    let on = |split| {
+        evidence.split(split).iter().map(move |task| Observed {
+            task,
+            split,
+            targeted: evidence.target.contains(&task.task),
+            rate: pool.rate(task),
+            candidate: credited(task),
+        })
+    };
+    GatingSplit::BOTH.into_iter().flat_map(on).collect()
+}
+
+fn credited(task: &TaskCells) -> Tally {
+    let all = Tally::of(task.candidate.iter().copied());
+    // Idle throughout: whatever these attempts gave is the incumbent's luck.
+    if task.idle > 0 && task.idle as usize >= task.candidate.len() { Tally::default() } else { all }
+}
+
+/// The regression of changes on slopes: `d_t = s_t β + γ + noise`, with β a shift in log-odds (slope `p (1 − p)`) and γ
+/// a common change in pass rate. The sums are all that is kept, so that a block of trials is added to them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    ss: f64,
+    s: f64,
+    n: f64,
+    sd: f64,
+    d: f64,
+}
+
+impl Sums {
+    fn add(&mut self, slope: f64, weight: f64, change: f64) {
+        self.ss += weight * slope * slope;
+        self.s += weight * slope;
+        self.n += weight;
+        self.sd += weight * slope * change;
+        self.d += weight * change;
+    }
+
+    /// β from data alone, γ integrated out.
+    fn estimate(&self) -> Option<Estimate> {
+        let n = self.n + 1.0 / (COMMON_SD * COMMON_SD);
+        let information = self.ss - self.s * self.s / n;
+        let score = self.sd - self.s * self.d / n;
+        (information > 1e-9).then(|| {
+            let variance = 1.0 / information;
+            Estimate { mean: score / information, variance, null_variance: variance }
+        })
+    }
+
+    /// The posterior of `slope · β + γ` under a normal prior of β.
+    fn mean_change(&self, prior: SpikeAndSlab, slope: f64) -> Belief {
+        let (beta, gamma) = (1.0 / (prior.sd * prior.sd), 1.0 / (COMMON_SD * COMMON_SD));
+        let (a, b, c) = (self.ss + beta, self.s, self.n + gamma);
+        let (u, v) = (self.sd + beta * prior.mean, self.d);
+        let determinant = a * c - b * b;
+        let mean = (slope * (c * u - b * v) + (a * v - b * u)) / determinant;
+        let variance = (slope * slope * c - 2.0 * slope * b + a) / determinant;
+        Belief { mean, variance }
+    }
+}
+
+/// What is believed of one stratum: nothing happens there, or a normal change of the mean pass rate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stratum {
+    /// How likely something happens.
+    pub(super) active: f64,
+    /// The change then.
+    pub(super) change: Belief,
+    /// The stratum's share of all tasks.
+    pub(super) weight: f64,
+}
+
+impl Stratum {
+    fn mean(&self) -> f64 {
+        self.active * self.change.mean
+    }
+
+    /// The variance of the mixture.
+    pub(super) fn variance(&self) -> f64 {
+        let square = self.change.variance + self.change.mean * self.change.mean;
+        (self.active * square - self.mean() * self.mean()).max(0.0)
+    }
+
+    fn parts(&self) -> [(f64, f64, f64); 2] {
+        let Belief { mean, variance } = self.change;
+        let weight = self.weight;
+        [(1.0 - self.active, 0.0, 0.0), (self.active, weight * mean, weight * weight * variance)]
+    }
+}
+
+/// The posterior of an edit's effect on the mean pass rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Posterior {
-    /// On the held-in tasks that show the targeted weakness.
-    pub(super) target: Belief,
-    /// On the held-in split.
-    pub(super) held_in: Belief,
-    /// On the held-out split.
-    pub(super) held_out: Belief,
-    /// On all tasks of both.
-    pub(super) overall: Belief,
+    pub(super) target: Stratum,
+    pub(super) elsewhere: Stratum,
+    /// From data alone.
+    pub(super) target_seen: Option<Estimate>,
+    pub(super) elsewhere_seen: Option<Estimate>,
+    pub(super) sums: Sums,
+    /// The mean slope elsewhere.
+    pub(super) slope: f64,
+    prior: SpikeAndSlab,
 }
 
 impl Posterior {
-    pub(super) fn of(gate: &SequentialGate, evidence: &Evidence) -> Self {
-        let flakiness = flakiness(gate, evidence);
-        let (on_target, off_target): (Vec<_>, Vec<_>) =
-            evidence.held_in.iter().partition(|task| evidence.target.contains(&task.task));
-        let share = share(on_target.len(), evidence.held_in.len());
-        let off_target_sd =
-            if on_target.is_empty() { gate.untargeted_sd } else { gate.off_target_sd };
-        // The weakness is as common in held-out as where it was found, as far as one can know without looking:
-        // the share of the target that a held-out task stands for widens what is expected there.
-        let held_out_sd = off_target_sd.hypot(share * gate.target_sd);
-        let stratum = |tasks: &[&TaskCells], split, sd| {
-            observed(tasks, split, flakiness)
-                .map_or(Belief::new(0.0, sd), |(estimate, variance)| {
-                    Belief::new(0.0, sd).updated(estimate, variance)
-                })
-        };
-        let target = stratum(&on_target, GatingSplit::HeldIn, gate.target_sd);
-        let rest = stratum(&off_target, GatingSplit::HeldIn, off_target_sd);
-        let all_held_out: Vec<_> = evidence.held_out.iter().collect();
-        let held_out = stratum(&all_held_out, GatingSplit::HeldOut, held_out_sd);
-        let held_in = Belief::weighted_sum(&[(share, target), (1.0 - share, rest)]);
-        let mined = self::share(evidence.held_in.len(), evidence.tasks());
-        let overall = Belief::weighted_sum(&[(mined, held_in), (1.0 - mined, held_out)]);
-        Self { target, held_in, held_out, overall }
+    /// Over these tasks, which may be those of both splits or of one.
+    pub(super) fn of(tasks: &[Observed<'_>], prior: &Learnt, hearing: &Hearing) -> Self {
+        let targeted = tasks.iter().filter(|task| task.targeted);
+        let others = tasks.iter().filter(|task| !task.targeted);
+        let (on, off) = (count(targeted.clone().count()), count(others.clone().count()));
+        let share = if on > 0.0 { on / (on + off) } else { 0.0 };
+        let slope = others.clone().map(|task| task.rate.flake).sum::<f64>() / off.max(1.0);
+        let sums = sums(others);
+        let target_seen = on_target(targeted);
+        let target_prior = of_parts(hearing).unwrap_or(prior.target);
+        let target = Stratum { weight: share, ..on_the_target(target_seen, target_prior) };
+        let beta = beta_prior(prior, hearing, slope);
+        let elsewhere_seen = sums.estimate();
+        let active = elsewhere_seen.map_or(beta.share, |seen| beta.responsibility(seen));
+        let change = sums.mean_change(beta, slope);
+        let elsewhere = Stratum { active, change, weight: 1.0 - share };
+        Self { target, elsewhere, target_seen, elsewhere_seen, sums, slope, prior: beta }
     }
 
-    pub(super) fn split(&self, split: GatingSplit) -> Belief {
-        match split {
-            GatingSplit::HeldIn => self.held_in,
-            GatingSplit::HeldOut => self.held_out,
+    /// Its mean over all tasks.
+    pub(super) fn mean(&self) -> f64 {
+        self.target.weight * self.target.mean() + self.elsewhere.weight * self.elsewhere.mean()
+    }
+
+    /// Its variance.
+    pub(super) fn variance(&self) -> f64 {
+        let part = |stratum: &Stratum| stratum.weight.powi(2) * stratum.variance();
+        part(&self.target) + part(&self.elsewhere)
+    }
+
+    /// P(effect ≤ threshold). An effect of exactly 0 counts as at most 0.
+    pub(super) fn at_most(&self, threshold: f64) -> f64 {
+        let mut sum = 0.0;
+        for (on, on_mean, on_variance) in self.target.parts() {
+            for (off, off_mean, off_variance) in self.elsewhere.parts() {
+                let (mean, variance) = (on_mean + off_mean, on_variance + off_variance);
+                let below = if variance > 0.0 {
+                    normal_cdf((threshold - mean) / variance.sqrt())
+                } else {
+                    f64::from(u8::from(mean <= threshold))
+                };
+                sum += on * off * below;
+            }
         }
+        sum
     }
-}
 
-/// The incumbent's attempts that a candidate may be compared with. On the mined split the assessment's are left out:
-/// they chose the weaknesses, so on the tasks of a weakness they are worse than the incumbent is.
-pub(super) fn baseline(task: &TaskCells, split: GatingSplit) -> impl Iterator<Item = Cell> + '_ {
-    let assessed = match split {
-        GatingSplit::HeldIn => &[],
-        GatingSplit::HeldOut => task.assessed.as_slice(),
-    };
-    assessed.iter().chain(&task.beside).copied()
-}
-
-/// The attempts that every one of these tasks has had.
-pub(super) fn looks<'a>(tasks: impl IntoIterator<Item = &'a TaskCells>) -> usize {
-    tasks.into_iter().map(|task| task.candidate.len()).min().unwrap_or(0)
-}
-
-/// The first `looks` attempts of each task, paired.
-pub(super) fn paired<'a>(
-    tasks: impl IntoIterator<Item = &'a TaskCells>,
-    split: GatingSplit,
-    looks: usize,
-) -> Vec<PairedTask> {
-    let pair = |task: &TaskCells| PairedTask {
-        task: task.task.clone(),
-        split,
-        counts: Counts::paired(baseline(task, split), task.candidate.iter().copied(), looks),
-    };
-    tasks.into_iter().map(pair).collect()
-}
-
-/// The held-in tasks of the target.
-pub(super) fn targeted<'a>(
-    tasks: &'a [TaskCells],
-    target: &'a BTreeSet<TaskName>,
-) -> impl Iterator<Item = &'a TaskCells> {
-    tasks.iter().filter(|task| target.contains(&task.task))
-}
-
-/// The mean change in pass rate over tasks and its sampling variance. Every task gets the same number of attempts here, also
-/// when some have more: extra attempts at tasks that looked bad would wash out losses and leave lucky gains.
-fn observed(tasks: &[&TaskCells], split: GatingSplit, flakiness: f64) -> Option<(f64, f64)> {
-    let looks = looks(tasks.iter().copied());
-    let (mut sum, mut variance, mut seen) = (0.0, 0.0, 0.0);
-    for task in tasks {
-        let candidate = task.candidate.iter().copied();
-        let counts = Counts::paired(baseline(task, split), candidate, looks);
-        if counts.scored > 0 {
-            let n = f64::from(counts.scored);
-            sum += (f64::from(counts.candidate) - f64::from(counts.incumbent)) / n;
-            variance += 2.0 * flakiness / n;
-            seen += 1.0;
+    /// The variance of the change elsewhere that a block of attempts would take away, given that there is a change.
+    pub(super) fn taken_away(&self, block: &[(f64, f64)], times: f64) -> f64 {
+        let mut sums = self.sums;
+        for (slope, information) in block {
+            sums.add(*slope, times * information, 0.0);
         }
+        let after = sums.mean_change(self.prior, self.slope).variance;
+        (self.elsewhere.change.variance - after).max(0.0)
     }
-    (seen > 0.0).then(|| (sum / seen, variance / (seen * seen)))
 }
 
-fn flakiness(gate: &SequentialGate, evidence: &Evidence) -> f64 {
-    let tally = |cells: &mut dyn Iterator<Item = Cell>| {
-        cells.filter(|cell| cell.is_scored()).fold((0, 0), |(passed, scored), cell| {
-            (passed + u32::from(cell == Cell::Passed), scored + 1)
-        })
+fn sums<'a>(tasks: impl Iterator<Item = &'a Observed<'a>>) -> Sums {
+    let mut sums = Sums::default();
+    for task in tasks.filter(|task| task.candidate.scored > 0) {
+        sums.add(task.rate.flake, task.information(task.candidate.scored), task.change());
+    }
+    sums
+}
+
+fn on_target<'a>(tasks: impl Iterator<Item = &'a Observed<'a>>) -> Option<Estimate> {
+    let (mut information, mut sum, mut null) = (0.0, 0.0, 0.0);
+    for task in tasks.filter(|task| task.candidate.scored > 0) {
+        let weight = task.information(task.candidate.scored);
+        information += weight;
+        sum += weight * task.change();
+        null += weight * weight * task.null_noise();
+    }
+    (information > 0.0).then(|| Estimate {
+        mean: sum / information,
+        variance: 1.0 / information,
+        null_variance: null / (information * information),
+    })
+}
+
+fn on_the_target(seen: Option<Estimate>, prior: SpikeAndSlab) -> Stratum {
+    let slab = Belief::new(prior.mean, prior.sd);
+    let (active, change) = match seen {
+        Some(seen) => (prior.responsibility(seen), slab.updated(seen.mean, seen.variance)),
+        None => (prior.share, slab),
     };
-    let tasks = evidence.held_in.iter().chain(&evidence.held_out);
-    let sides = tasks.flat_map(|task| {
-        [
-            (task.incumbent().passed, task.incumbent().scored),
-            tally(&mut task.candidate.iter().copied()),
-        ]
-    });
-    within_task_variance(sides, gate.flakiness, gate.flakiness_tasks)
+    Stratum { active, change, weight: 0.0 }
+}
+
+/// What is expected of a composition on the target: what its parts were found to do, less sure.
+fn of_parts(hearing: &Hearing) -> Option<SpikeAndSlab> {
+    let findings = hearing.parts.iter().filter_map(|part| part.finding.as_deref());
+    let targets: Vec<Estimate> = findings.filter_map(|finding| finding.target).collect();
+    if targets.is_empty() {
+        return None;
+    }
+    let mean = targets.iter().map(|estimate| estimate.mean).sum::<f64>() / count(targets.len());
+    Some(SpikeAndSlab { share: 0.9, mean, sd: 0.25 })
+}
+
+/// How far two edits that get along alone may miss the sum of their gains together.
+const INTERACTION_SD: f64 = 0.02;
+
+fn beta_prior(prior: &Learnt, hearing: &Hearing, slope: f64) -> SpikeAndSlab {
+    if !hearing.evidence.target.is_empty() {
+        return prior.side_effect;
+    }
+    let findings: Vec<_> =
+        hearing.parts.iter().filter_map(|part| part.finding.as_deref()).collect();
+    if findings.is_empty() || slope <= 0.0 {
+        return prior.everywhere;
+    }
+    let mean: f64 = findings.iter().map(|finding| finding.gain).sum();
+    let variance: f64 = findings.iter().map(|finding| finding.gain_sd.powi(2)).sum();
+    let sd = variance.sqrt().hypot(INTERACTION_SD);
+    SpikeAndSlab { share: 1.0, mean: mean / slope, sd: sd / slope }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of tasks are far below 2^52")]
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tasks(prefix: &str, count: usize, incumbent: Cell, candidate: Cell) -> Vec<TaskCells> {
-        let task = |index| TaskCells {
-            beside: vec![incumbent; 2],
-            candidate: vec![candidate; 2],
-            ..TaskCells::new(format!("{prefix}{index}").as_str().into())
-        };
-        (0..count).map(task).collect()
-    }
-
-    fn posterior(targeted: usize, held_out_mended: usize) -> Posterior {
-        let held_in = tasks("in", 10, Cell::Failed, Cell::Passed);
-        let mut held_out = tasks("mended", held_out_mended, Cell::Failed, Cell::Passed);
-        held_out.extend(tasks("same", 10 - held_out_mended, Cell::Passed, Cell::Passed));
-        let target = held_in[..targeted].iter().map(|task| task.task.clone()).collect();
-        let evidence = Evidence { attempts: 2, target, held_in, held_out };
-        Posterior::of(&SequentialGate::default(), &evidence)
-    }
-
-    #[test]
-    fn more_is_expected_of_held_out_when_the_weakness_is_common() {
-        assert!(posterior(8, 5).held_out.mean > posterior(1, 5).held_out.mean);
-    }
-
-    #[test]
-    fn the_whole_is_the_mean_of_the_splits_by_tasks() {
-        let posterior = posterior(3, 5);
-        let mean = f64::midpoint(posterior.held_in.mean, posterior.held_out.mean);
-        assert!((posterior.overall.mean - mean).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_flip_on_the_target_is_believed_and_a_single_attempt_is_not_yet() {
-        assert!(posterior(3, 0).target.above(0.5) > 0.95);
-        let nothing = Evidence::default();
-        let gate = SequentialGate::default();
-        assert!((Posterior::of(&gate, &nothing).overall.above(0.0) - 0.5).abs() < 1e-12);
-    }
+fn count(items: usize) -> f64 {
+    items as f64
 }

@@ -1,73 +1,62 @@
-//! A gate that buys evidence in stages and stops when it knows enough.
+//! A gate that buys evidence where it is worth most, and stops when more is not worth its price.
 
-use std::collections::BTreeMap;
-
-use harness_core::{Decision, TaskName, Verdict};
+use harness_core::{Comparison, Decision, Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::block::{Block, Wanted};
 use super::paper::{before_after, too_void};
-use super::posterior::{Posterior, looks, paired, targeted};
+use super::posterior::{Observed, Posterior, observe};
+use super::prior::{Learnt, SpikeAndSlab};
+use super::value::{knowledge_gradient, movement};
 use super::veto::Objections;
-use super::{Arm, CandidateGate, Purchase, Step, WorstCase};
-use crate::docket::Docket;
-use crate::evidence::{Evidence, GatingSplit, PairedTask, TaskCells, comparison, total};
+use super::{Gate, Step, WorstCase};
+use crate::docket::{Docket, Hearing};
+use crate::evidence::{Counts, GatingSplit, PairedTask, TaskCells, comparison, total};
 
-/// Decides from a posterior on the edit's effect, stratified by what the edit targets.
+/// Decides from a posterior of each edit's effect, by the value of information.
 ///
-/// # Stages
-/// With `a` the operator's attempts at each task:
+/// # Rule
+/// With what the run has taught so far ([`Learnt`]) as the prior:
 ///
-/// 1. *Screen*: the held-in tasks that show the targeted weakness, `a` attempts each and up to `2a`, beside fresh
-///    attempts of the incumbent. A candidate that does not help where it says it helps is rejected here, for
-///    the price of a few trials. A proposal whose weakness names no task skips the screen.
-/// 2. *Looks*: every task of both splits, one attempt more at each look, up to `3a`. After each look: reject on harm,
-///    on a credible loss of a single task, or (from look `a` on) when a gain has become less likely than
-///    none; promote from look `a` on; else look again.
-/// 3. *Follow-up*: before a promotion, tasks that the incumbent solves reliably and the candidate seems to break are
-///    attempted `3a` times.
+/// 1. *Buy* for every open candidate the block of trials, on its target or elsewhere, that is worth most per trial: by how much
+///    the decision between it and the incumbent is expected to improve ([`knowledge_gradient`]), looking one, two, four
+///    and eight blocks ahead. The incumbent is attempted beside it, once for all candidates.
+/// 2. *Stop* when no block is worth its [`price`](Self::price). A candidate of negative expectation is rejected.
+/// 3. *Confirm* a candidate of positive expectation: P(effect ≤ 0) must fall to [`confirm`](Self::confirm); every task that the
+///    incumbent rather passes than not is attempted once (the regression look); on each split a loss of more than
+///    [`margin`](Self::margin) must be unlikely; and no single task may be credibly broken, tasks that look so being
+///    attempted again first.
 ///
 /// # Formula
-/// In each stratum s (targeted held-in tasks; the other held-in tasks; held-out) the effect δ_s is the mean change in pass
-/// rate over tasks. The prior is δ_s ~ N(0, τ_s²): wide on the target, narrow elsewhere, and on held-out
-/// τ² = τ_off² + (share · τ_target)², with the target's share of held-in; without a target one prior in between
-/// serves everywhere. The estimate is the mean over
-/// tasks of the paired difference in rates, with sampling variance Σ_t (2v / n_t) / m², where v is the
-/// within-task variance pooled over all tasks of the round ([`within_task_variance`](crate::within_task_variance)).
-/// Prior and estimate make the conjugate normal posterior ([`Belief::updated`](crate::Belief::updated)); splits and the whole are
-/// its sums weighted by tasks. Promote when P(δ > 0) over all tasks reaches [`promote`](Self::promote) and on *each*
-/// split P(δ < −margin) stays below [`tolerance`](Self::tolerance). Pairing by task is stratification (Cochran, *Sampling
-/// Techniques*, chapter 5): how hard the tasks are cancels out.
+/// A task's pass rate under the incumbent is Beta, pooled over tasks, from all attempts of the run. On the *target* an
+/// edit does nothing or changes the mean rate by a normal amount. Elsewhere it does nothing (if it has a
+/// target) or shifts log-odds by β: attempts at flaky tasks tell most of it. `docs/guides/validation.md` derives all of it.
 ///
 /// # What it is not
-/// It controls no error rate over a run, learns no prior from it and does not price trials: the thresholds are a
-/// declared choice, the same for every candidate. Stopping early does not bias a posterior, but it does raise how
-/// often a null edit passes above what one look would give. Its operating characteristics are those that a
-/// simulation shows for a stated world, no more.
+/// It controls no error rate over a run: it answers which harness one wants for the trials one can pay. Its operating
+/// characteristics are those that `examples/operating_characteristics` shows for a stated world, no more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SequentialGate {
-    /// Promote when P(δ > 0) over all tasks is at least this.
-    pub promote: f64,
-    /// Leave the screen when P(δ > 0) on the target is at least this.
-    pub proceed: f64,
-    /// Reject in the screen at once when P(δ > 0) on the target is at most this.
-    pub hopeless: f64,
-    /// Reject as harmful when P(δ > 0) over all tasks is at most this.
-    pub harm: f64,
+    /// Buy while a thousand trials are worth at least so many points (hundredths of the mean pass rate).
+    pub price: f64,
+    /// Promote when P(effect ≤ 0) is at most this.
+    pub confirm: f64,
+    /// The share of the price that trials must still be worth while a candidate of positive expectation lacks only that
+    /// certainty, 0 to 1.
+    pub patience: f64,
     /// A loss on a split that is not worth caring about, in pass rate; half a task where the split is so small that half
     /// a task is more, because nothing finer can be resolved there.
     pub margin: f64,
-    /// The largest P(δ < −margin) on a split with which a candidate is promoted.
+    /// The largest P(effect ≤ −margin) on a split with which a candidate is promoted.
     pub tolerance: f64,
-    /// Standard deviation of effects on the targeted tasks.
-    pub target_sd: f64,
-    /// Standard deviation of effects elsewhere.
-    pub off_target_sd: f64,
-    /// Standard deviation of effects everywhere, when the proposal's weakness names no task.
-    pub untargeted_sd: f64,
-    /// Within-task variance before any attempt: 0.136 is that of pass rates ~ Beta(0.6, 0.6).
-    pub flakiness: f64,
-    /// How many tasks that prior counts for.
-    pub flakiness_tasks: f64,
+    /// What is expected of edits before the run has taught anything.
+    pub start: Learnt,
+    /// How many edits that counts for.
+    pub start_weight: f64,
+    /// Tasks in a block elsewhere than on the target.
+    pub block: usize,
+    /// Attempts of the incumbent beside each attempt of the candidate that has most at the same task.
+    pub beside: f64,
     /// Posterior mean pass rate (uniform prior) from which the incumbent counts as reliable on a task.
     pub reliable: f64,
     /// Probability of a loss from which a reliable task is attempted more often before a promotion.
@@ -81,17 +70,19 @@ pub struct SequentialGate {
 impl Default for SequentialGate {
     fn default() -> Self {
         Self {
-            promote: 0.95,
-            proceed: 0.8,
-            hopeless: 0.3,
-            harm: 0.1,
+            price: 4.0,
+            confirm: 0.2,
+            patience: 0.3,
             margin: 0.03,
             tolerance: 0.2,
-            target_sd: 0.35,
-            off_target_sd: 0.03,
-            untargeted_sd: 0.1,
-            flakiness: 0.136,
-            flakiness_tasks: 2.0,
+            start: Learnt {
+                target: SpikeAndSlab { share: 0.5, mean: 0.5, sd: 0.3 },
+                side_effect: SpikeAndSlab { share: 0.4, mean: -0.7, sd: 0.4 },
+                everywhere: SpikeAndSlab { share: 1.0, mean: -0.03, sd: 0.28 },
+            },
+            start_weight: 16.0,
+            block: 16,
+            beside: 0.5,
             reliable: 0.75,
             suspicion: 0.79,
             veto_level: 0.1,
@@ -100,13 +91,17 @@ impl Default for SequentialGate {
     }
 }
 
-impl CandidateGate for SequentialGate {
-    fn hear(&self, candidate: usize, docket: &Docket) -> Step {
-        let evidence = &docket.hearings[candidate].evidence;
-        match self.screen(candidate, evidence) {
-            Some(step) => step,
-            None => self.look(candidate, evidence),
+impl Gate for SequentialGate {
+    fn step(&self, docket: &Docket) -> Step {
+        let learnt = self.learnt(docket);
+        let mut block = Block::new(self.beside);
+        for (candidate, hearing) in docket.open() {
+            match View::of(self, hearing, &learnt).next() {
+                Next::Decide(decision) => return Step::Decide { candidate, decision: *decision },
+                Next::Want(wanted) => block.add(candidate, hearing, &wanted),
+            }
         }
+        Step::Buy(block.purchases())
     }
 
     fn worst_case(&self, attempts: u32) -> WorstCase {
@@ -116,136 +111,14 @@ impl CandidateGate for SequentialGate {
 }
 
 /// Attempts at one task at most.
-fn most(attempts: u32) -> u32 {
-    attempts.saturating_mul(3)
+pub(super) fn most(attempts: u32) -> u32 {
+    attempts.saturating_mul(3).max(1)
 }
 
 impl SequentialGate {
-    /// A step on the target, or `None` when it is passed, or there is none.
-    fn screen(&self, case: usize, evidence: &Evidence) -> Option<Step> {
-        let target: Vec<&TaskCells> = targeted(&evidence.held_in, &evidence.target).collect();
-        let beyond =
-            |task: &TaskCells| !evidence.target.contains(&task.task) && !task.candidate.is_empty();
-        let looking = evidence.held_in.iter().chain(&evidence.held_out).any(beyond);
-        if target.is_empty() || looking {
-            return None;
-        }
-        let done = count(looks(target.iter().copied())).max(evidence.attempts);
-        if let Some(buy) = bring(case, &target, GatingSplit::HeldIn, done) {
-            return Some(Step::Buy(buy));
-        }
-        let tasks = paired(target.iter().copied(), GatingSplit::HeldIn, done as usize);
-        let counts = total(&tasks, GatingSplit::HeldIn);
-        if let Some(why) = too_void(counts, counts, self.void_share) {
-            return Some(decide(case, Verdict::Inconclusive, why, &tasks));
-        }
-        let gain = Posterior::of(self, evidence).target.above(0.0);
-        if gain >= self.proceed {
-            return None;
-        }
-        if gain > self.hopeless && done < evidence.attempts.saturating_mul(2) {
-            let more = done.saturating_add(evidence.attempts);
-            return bring(case, &target, GatingSplit::HeldIn, more).map(Step::Buy);
-        }
-        let why = format!(
-            "no gain on the {} targeted tasks ({}): P(gain) = {gain:.2}",
-            target.len(),
-            before_after(&counts)
-        );
-        Some(decide(case, Verdict::Reject, why, &tasks))
-    }
-
-    /// A step on both splits.
-    fn look(&self, case: usize, evidence: &Evidence) -> Step {
-        let done = count(looks(evidence.held_in.iter().chain(&evidence.held_out))).max(1);
-        if let Some(buy) = bring_all(case, evidence, done) {
-            return Step::Buy(buy);
-        }
-        let tasks: Vec<PairedTask> = GatingSplit::BOTH
-            .into_iter()
-            .flat_map(|split| paired(evidence.split(split), split, done as usize))
-            .collect();
-        let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&tasks, split));
-        if let Some(why) = too_void(held_in, held_out, self.void_share) {
-            return decide(case, Verdict::Inconclusive, why, &tasks);
-        }
-        let posterior = Posterior::of(self, evidence);
-        let objections = Objections::of(self, evidence, most(evidence.attempts));
-        let say = |verdict, why: String| {
-            let reason = format!(
-                "{why}; P(gain) = {:.2}, held-in {}, held-out {}",
-                posterior.overall.above(0.0),
-                before_after(&held_in),
-                before_after(&held_out)
-            );
-            decide(case, verdict, reason, &tasks)
-        };
-        let margins = GatingSplit::BOTH.map(|split| (split, self.margin_on(evidence.split(split))));
-        if let Some(why) = self.harm_in(&posterior, &objections, margins) {
-            return say(Verdict::Reject, why);
-        }
-        let settled = done >= evidence.attempts;
-        if settled && self.is_promotable(&posterior, margins) {
-            return match follow_up(case, evidence, &objections) {
-                Some(buy) => Step::Buy(buy),
-                None => say(Verdict::Promote, "it helps and breaks nothing".to_owned()),
-            };
-        }
-        if settled && posterior.overall.above(0.0) < 0.5 {
-            return say(Verdict::Reject, "a gain is less likely than none".to_owned());
-        }
-        match (done < most(evidence.attempts))
-            .then(|| bring_all(case, evidence, done + 1))
-            .flatten()
-        {
-            Some(buy) => Step::Buy(buy),
-            None => {
-                let open = self.open_question(&posterior, margins);
-                say(Verdict::Inconclusive, format!("all attempts are used, and {open}"))
-            }
-        }
-    }
-
-    fn harm_in(
-        &self,
-        posterior: &Posterior,
-        objections: &Objections,
-        margins: [(GatingSplit, f64); 2],
-    ) -> Option<String> {
-        if let Some((task, loss)) = objections.broken.first() {
-            return Some(format!("it breaks '{task}', P(loss) = {loss:.3}"));
-        }
-        for (split, margin) in margins {
-            let loss = 1.0 - posterior.split(split).above(-margin);
-            if loss >= 1.0 - self.tolerance {
-                return Some(format!("{split} drops, P(loss > {margin:.3}) = {loss:.2}"));
-            }
-        }
-        let gain = posterior.overall.above(0.0);
-        (gain <= self.harm).then(|| "it does harm".to_owned())
-    }
-
-    /// What stands between this evidence and a promotion.
-    fn open_question(&self, posterior: &Posterior, margins: [(GatingSplit, f64); 2]) -> String {
-        if posterior.overall.above(0.0) < self.promote {
-            return "a gain is not certain enough".to_owned();
-        }
-        let loss =
-            |(split, margin): (GatingSplit, f64)| 1.0 - posterior.split(split).above(-margin);
-        match margins.into_iter().find(|pair| loss(*pair) > self.tolerance) {
-            Some((split, margin)) => {
-                let points = 100.0 * margin;
-                format!("a loss of {points:.1} points {split} cannot be ruled out")
-            }
-            None => "a suspected loss on a task is not settled".to_owned(),
-        }
-    }
-
-    fn is_promotable(&self, posterior: &Posterior, margins: [(GatingSplit, f64); 2]) -> bool {
-        let holds = |(split, margin): (GatingSplit, f64)| {
-            1.0 - posterior.split(split).above(-margin) <= self.tolerance
-        };
-        posterior.overall.above(0.0) >= self.promote && margins.into_iter().all(holds)
+    /// What it expects of the docket's edits, before any trial of them.
+    pub fn learnt(&self, docket: &Docket) -> Learnt {
+        Learnt::of(&self.start, self.start_weight, &docket.past)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of tasks are far below 2^52")]
@@ -254,65 +127,301 @@ impl SequentialGate {
     }
 }
 
-fn decide(candidate: usize, verdict: Verdict, reason: String, tasks: &[PairedTask]) -> Step {
-    let decision = Decision { verdict, reason, evidence: Some(comparison(tasks)), finding: None };
-    Step::Decide { candidate, decision }
+enum Next {
+    Decide(Box<Decision>),
+    Want(Vec<Wanted>),
 }
 
-fn count(looks: usize) -> u32 {
-    u32::try_from(looks).unwrap_or(u32::MAX)
+/// One hearing as the gate sees it at one step.
+struct View<'a> {
+    gate: &'a SequentialGate,
+    learnt: &'a Learnt,
+    hearing: &'a Hearing,
+    tasks: Vec<Observed<'a>>,
+    posterior: Posterior,
+    most: u32,
 }
 
-fn bring_all(case: usize, evidence: &Evidence, upto: u32) -> Option<Vec<Purchase>> {
-    let missing = GatingSplit::BOTH.into_iter().filter_map(|split| {
-        let tasks: Vec<&TaskCells> = evidence.split(split).iter().collect();
-        bring(case, &tasks, split, upto)
-    });
-    Some(missing.flatten().collect::<Vec<_>>()).filter(|buy| !buy.is_empty())
-}
+/// How many blocks ahead a purchase is valued: one batch alone can never overturn a gloomy prior.
+const LOOK_AHEAD: [u32; 4] = [1, 2, 4, 8];
 
-fn follow_up(case: usize, evidence: &Evidence, objections: &Objections) -> Option<Vec<Purchase>> {
-    let missing = GatingSplit::BOTH.into_iter().filter_map(|split| {
-        let suspect = |task: &&TaskCells| {
-            objections.suspect.iter().any(|(on, name)| *on == split && *name == task.task)
-        };
-        let tasks: Vec<&TaskCells> = evidence.split(split).iter().filter(suspect).collect();
-        bring(case, &tasks, split, most(evidence.attempts))
-    });
-    Some(missing.flatten().collect::<Vec<_>>()).filter(|buy| !buy.is_empty())
-}
+impl<'a> View<'a> {
+    fn of(gate: &'a SequentialGate, hearing: &'a Hearing, learnt: &'a Learnt) -> Self {
+        let tasks = observe(&hearing.evidence);
+        let posterior = Posterior::of(&tasks, learnt, hearing);
+        Self { gate, learnt, hearing, tasks, posterior, most: most(hearing.evidence.attempts) }
+    }
 
-/// What is missing until both sides have `upto` attempts at each of these tasks that may be compared.
-fn bring(
-    case: usize,
-    tasks: &[&TaskCells],
-    split: GatingSplit,
-    upto: u32,
-) -> Option<Vec<Purchase>> {
-    let mut beside: BTreeMap<u32, Vec<TaskName>> = BTreeMap::new();
-    for task in tasks {
-        let has = match split {
-            GatingSplit::HeldIn => 0,
-            GatingSplit::HeldOut => count(task.assessed.len()),
-        };
-        let needed = upto.saturating_sub(has);
-        if count(task.beside.len()) < needed {
-            beside.entry(needed).or_default().push(task.task.clone());
+    fn next(&self) -> Next {
+        if let Some(why) = self.void() {
+            return self.decide(Verdict::Inconclusive, &why);
+        }
+        let objections = Objections::of(self.gate, &self.hearing.evidence, self.most);
+        if let Some((task, loss)) = objections.broken.first() {
+            return self
+                .decide(Verdict::Reject, &format!("it breaks '{task}', P(loss) = {loss:.3}"));
+        }
+        if let Some(block) = self.worth_buying() {
+            return Next::Want(block);
+        }
+        if self.posterior.mean() <= 0.0 {
+            return self.decide(Verdict::Reject, self.why_not());
+        }
+        match self.before_promotion(&objections) {
+            Ok(()) => self.decide(Verdict::Promote, "it helps and breaks nothing"),
+            Err(Missing::Trials(wanted)) => Next::Want(wanted),
+            Err(Missing::Answer(verdict, why)) => self.decide(verdict, &why),
         }
     }
-    let short = tasks.iter().filter(|task| count(task.candidate.len()) < upto);
-    let candidate: Vec<TaskName> = short.map(|task| task.task.clone()).collect();
-    let incumbent = beside.into_iter().map(|(upto, tasks)| Purchase {
-        arm: Arm::Incumbent,
-        split,
-        tasks,
-        upto,
-    });
-    let candidate = (!candidate.is_empty()).then_some(Purchase {
-        arm: Arm::Candidate(case),
-        split,
-        tasks: candidate,
-        upto,
-    });
-    Some(incumbent.chain(candidate).collect::<Vec<_>>()).filter(|buy| !buy.is_empty())
+
+    /// The block with the largest value per trial, if that reaches the price.
+    fn worth_buying(&self) -> Option<Vec<Wanted>> {
+        let target = self.target_block();
+        let elsewhere = self.block_elsewhere();
+        let values = [self.value_on_target(&target), self.value_elsewhere(&elsewhere)];
+        let (best, block) =
+            if values[0] >= values[1] { (values[0], target) } else { (values[1], elsewhere) };
+        (best > 0.0 && best >= self.gate.price).then(|| wanted(&block))
+    }
+
+    fn target_block(&self) -> Vec<&Observed<'a>> {
+        self.tasks.iter().filter(|task| task.targeted && self.has_room(task)).collect()
+    }
+
+    /// The tasks that tell most of the change elsewhere.
+    fn block_elsewhere(&self) -> Vec<&Observed<'a>> {
+        let tell = |task: &Observed<'_>| {
+            self.posterior.taken_away(&[(task.rate.flake, task.gained(1))], 1.0)
+        };
+        let others = self.tasks.iter().filter(|task| !task.targeted && self.has_room(task));
+        let mut others: Vec<_> = others.map(|task| (tell(task), task)).collect();
+        others.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+        others.into_iter().take(self.gate.block).map(|(_, task)| task).collect()
+    }
+
+    fn value_on_target(&self, block: &[&Observed<'_>]) -> f64 {
+        let stratum = &self.posterior.target;
+        self.value(block, |times| {
+            let information: f64 = block.iter().map(|task| task.gained(times)).sum();
+            stratum.weight * movement(stratum.variance(), 1.0 / information)
+        })
+    }
+
+    fn value_elsewhere(&self, block: &[&Observed<'_>]) -> f64 {
+        let stratum = &self.posterior.elsewhere;
+        let gains: Vec<_> = block.iter().map(|task| (task.rate.flake, task.gained(1))).collect();
+        self.value(block, |times| {
+            let open = stratum.change.variance;
+            let taken = self.posterior.taken_away(&gains, f64::from(times));
+            stratum.weight * movement(stratum.variance(), open * open / taken - open)
+        })
+    }
+
+    /// Points per thousand trials, at the best of the look-aheads.
+    fn value(&self, block: &[&Observed<'_>], moved: impl Fn(u32) -> f64) -> f64 {
+        let cost: f64 = block.iter().map(|task| self.cost(task)).sum();
+        if cost <= 0.0 {
+            return 0.0;
+        }
+        let mean = self.posterior.mean();
+        let value =
+            |times: u32| 1e5 * knowledge_gradient(mean, moved(times)) / (cost * f64::from(times));
+        LOOK_AHEAD.into_iter().map(value).fold(0.0, f64::max)
+    }
+
+    /// Trials for one more attempt, the incumbent's beside it included.
+    fn cost(&self, task: &Observed<'_>) -> f64 {
+        let upto = attempts(&task.task.candidate) + 1;
+        let beside = Block::beside(self.gate.beside, upto);
+        1.0 + f64::from(beside.saturating_sub(attempts(&task.task.beside)))
+    }
+
+    fn has_room(&self, task: &Observed<'_>) -> bool {
+        attempts(&task.task.candidate) < self.most
+    }
+
+    /// What stands between a candidate of positive expectation and its promotion.
+    fn before_promotion(&self, objections: &Objections) -> Result<(), Missing> {
+        let unsure = self.posterior.at_most(0.0);
+        if unsure > self.gate.confirm {
+            return Err(self.confirmation(unsure));
+        }
+        self.regression_look()?;
+        for split in GatingSplit::BOTH {
+            self.is_not_worse_on(split)?;
+        }
+        let suspect = self.tasks.iter().filter(|task| {
+            objections.suspect.iter().any(|(split, name)| {
+                *split == task.split && *name == task.task.task && self.has_room(task)
+            })
+        });
+        let suspect: Vec<_> = suspect.collect();
+        if !suspect.is_empty() {
+            return Err(Missing::Trials(wanted(&suspect)));
+        }
+        if self.raw_change() <= 0 {
+            let why = "attempt by attempt it passes no more than the incumbent";
+            return Err(Missing::Answer(Verdict::Reject, why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Passes gained attempt by attempt where the edit is aimed, or everywhere if at nothing: no belief may promote what
+    /// the plain counts do not show.
+    fn raw_change(&self) -> i64 {
+        let aimed = self.tasks.iter().any(|task| task.targeted);
+        let counted = self.tasks.iter().filter(|task| task.targeted || !aimed);
+        counted.map(|task| pair(task.task, task.split).counts.change()).sum()
+    }
+
+    /// The block that moves the belief most, whatever it is worth.
+    fn confirmation(&self, unsure: f64) -> Missing {
+        let (target, elsewhere) = (self.target_block(), self.block_elsewhere());
+        let values = [self.value_on_target(&target), self.value_elsewhere(&elsewhere)];
+        let (value, block) =
+            if values[0] >= values[1] { (values[0], target) } else { (values[1], elsewhere) };
+        if block.is_empty() {
+            let why = format!(
+                "all attempts are used, and a gain is not certain enough: P(no gain) = {unsure:.2}"
+            );
+            return Missing::Answer(Verdict::Inconclusive, why);
+        }
+        if value < self.gate.patience * self.gate.price {
+            let why = format!(
+                "a gain is not worth the trials to be sure of it: P(no gain) = {unsure:.2}"
+            );
+            return Missing::Answer(Verdict::Reject, why);
+        }
+        Missing::Trials(wanted(&block))
+    }
+
+    /// Every task that can be lost has been attempted, and each split at all.
+    fn regression_look(&self) -> Result<(), Missing> {
+        let unseen = |task: &&Observed<'_>| task.task.candidate.is_empty();
+        let mut look: Vec<_> =
+            self.tasks.iter().filter(|task| task.rate.mean >= 0.5).filter(unseen).collect();
+        for split in GatingSplit::BOTH {
+            let mut on_split = self.tasks.iter().filter(|task| task.split == split).peekable();
+            if on_split.peek().is_some() && on_split.clone().all(|task| unseen(&task)) {
+                look.extend(on_split.filter(|task| task.rate.mean < 0.5).take(1));
+            }
+        }
+        if look.is_empty() { Ok(()) } else { Err(Missing::Trials(wanted(&look))) }
+    }
+
+    /// Non-inferiority, from the split's own attempts.
+    fn is_not_worse_on(&self, split: GatingSplit) -> Result<(), Missing> {
+        let tasks: Vec<_> = self.tasks.iter().filter(|task| task.split == split).copied().collect();
+        let margin = self.gate.margin_on(self.hearing.evidence.split(split));
+        let worse = Posterior::of(&tasks, self.learnt, self.hearing).at_most(-margin);
+        if worse <= self.gate.tolerance {
+            return Ok(());
+        }
+        if worse >= 1.0 - self.gate.tolerance {
+            let why = format!("{split} drops, P(loss > {margin:.3}) = {worse:.2}");
+            return Err(Missing::Answer(Verdict::Reject, why));
+        }
+        let block = self.tasks.iter().filter(|task| task.split == split && self.has_room(task));
+        let mut block: Vec<_> = block.collect();
+        block.sort_by(|left, right| right.gained(1).total_cmp(&left.gained(1)));
+        block.truncate(self.gate.block);
+        if block.is_empty() {
+            let points = 100.0 * margin;
+            let why = format!(
+                "all attempts are used, and a loss of {points:.1} points {split} cannot be ruled out"
+            );
+            return Err(Missing::Answer(Verdict::Inconclusive, why));
+        }
+        Err(Missing::Trials(wanted(&block)))
+    }
+
+    fn void(&self) -> Option<String> {
+        let pairs = self.pairs();
+        let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&pairs, split));
+        let attempted = |counts: &Counts| counts.cells >= 4;
+        let of = |counts: Counts| if attempted(&counts) { counts } else { WELL };
+        too_void(of(held_in), of(held_out), self.gate.void_share)
+    }
+
+    /// Both sides' attempts at each task in order, as many as both have.
+    fn pairs(&self) -> Vec<PairedTask> {
+        self.tasks.iter().map(|task| pair(task.task, task.split)).collect()
+    }
+
+    fn why_not(&self) -> &'static str {
+        let Posterior { target, elsewhere, .. } = &self.posterior;
+        let lost = self.posterior.at_most(-1e-9);
+        if lost >= 0.8 {
+            "it does harm"
+        } else if target.weight > 0.0 && target.active < 0.5 {
+            "no gain where it was aimed"
+        } else if elsewhere.weight > 0.0 && lost > 0.5 {
+            "a gain is less likely than a loss"
+        } else {
+            "a gain is not worth the trials to show it"
+        }
+    }
+
+    fn decide(&self, verdict: Verdict, why: &str) -> Next {
+        let pairs = self.pairs();
+        let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&pairs, split));
+        let reason = format!(
+            "{why}; gain {:+.1} ± {:.1} points, P(gain) = {:.2}, held-in {}, held-out {}",
+            100.0 * self.posterior.mean(),
+            100.0 * self.posterior.variance().sqrt(),
+            1.0 - self.posterior.at_most(0.0),
+            before_after(&held_in),
+            before_after(&held_out)
+        );
+        let evidence: Comparison = comparison(&pairs);
+        let finding = Some(Box::new(self.finding()));
+        Next::Decide(Box::new(Decision { verdict, reason, evidence: Some(evidence), finding }))
+    }
+
+    fn finding(&self) -> Finding {
+        Finding {
+            edits: u32::try_from(self.hearing.parts.len().max(1)).unwrap_or(u32::MAX),
+            target: self.posterior.target_seen,
+            elsewhere: self.posterior.elsewhere_seen,
+            gain: self.posterior.mean(),
+            gain_sd: self.posterior.variance().sqrt(),
+            stake: None,
+        }
+    }
+}
+
+/// What a promotion lacks.
+enum Missing {
+    Trials(Vec<Wanted>),
+    Answer(Verdict, String),
+}
+
+/// Counts that no void cell spoils.
+const WELL: Counts = Counts {
+    cells: 1,
+    scored: 1,
+    incumbent: 0,
+    candidate: 0,
+    incumbent_void: 0,
+    candidate_void: 0,
+};
+
+fn pair(task: &TaskCells, split: GatingSplit) -> PairedTask {
+    let incumbent = || task.beside.iter().chain(&task.assessed).copied();
+    let cells = task.candidate.len().min(incumbent().count());
+    let counts = Counts::paired(incumbent(), task.candidate.iter().copied(), cells);
+    PairedTask { task: task.task.clone(), split, counts }
+}
+
+fn wanted(block: &[&Observed<'_>]) -> Vec<Wanted> {
+    let one_more = |task: &&Observed<'_>| Wanted {
+        split: task.split,
+        task: task.task.task.clone(),
+        upto: attempts(&task.task.candidate) + 1,
+    };
+    block.iter().map(one_more).collect()
+}
+
+fn attempts<T>(cells: &[T]) -> u32 {
+    u32::try_from(cells.len()).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,7 @@
 use harness_core::TaskName;
 
 use super::SequentialGate;
-use crate::evidence::{Cell, Evidence, GatingSplit, TaskCells};
+use crate::evidence::{Evidence, GatingSplit, Tally, TaskCells};
 use crate::stats::probability_of_loss;
 
 /// What single tasks say against a candidate.
@@ -37,7 +37,8 @@ impl Objections {
 /// quiet.
 fn credible_loss(gate: &SequentialGate, task: &TaskCells) -> Option<f64> {
     let incumbent = (task.incumbent().passed, task.incumbent().scored);
-    let candidate = tally(task.candidate.iter().copied());
+    let Tally { passed, scored } = Tally::of(task.candidate.iter().copied());
+    let candidate = (passed, scored);
     let rate = (f64::from(incumbent.0) + 1.0) / (f64::from(incumbent.1) + 2.0);
     (rate >= gate.reliable).then(|| probability_of_loss(incumbent, candidate))
 }
@@ -51,15 +52,10 @@ fn level(gate: &SequentialGate, tasks: usize, most: u32) -> f64 {
     shared.min(probability_of_loss((most, most), (0, most)) - 1e-9)
 }
 
-fn tally(cells: impl Iterator<Item = Cell>) -> (u32, u32) {
-    cells.filter(|cell| cell.is_scored()).fold((0, 0), |(passed, scored), cell| {
-        (passed + u32::from(cell == Cell::Passed), scored + 1)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Cell;
 
     fn task(name: &str, incumbent: (usize, usize), candidate: (usize, usize)) -> TaskCells {
         let cells = |(passed, all): (usize, usize)| {

@@ -255,8 +255,10 @@ impl Case<'_> {
         let on = |wanted: bool| {
             let pairs = paired
                 .chosen(Reading::Adverse, |task| self.evidence.target.contains(task) == wanted);
-            (pairs.pairs() > 0)
-                .then(|| Estimate { mean: pairs.mean(), variance: sampling_sd(pairs).powi(2) })
+            (pairs.pairs() > 0).then(|| {
+                let variance = sampling_sd(pairs).powi(2);
+                Estimate { mean: pairs.mean(), variance, null_variance: variance }
+            })
         };
         let finding = Finding {
             edits: self.edits,

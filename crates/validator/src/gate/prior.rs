@@ -1,0 +1,174 @@
+//! Priors learnt from the run: how often edits do anything, and how much.
+
+use harness_core::{Estimate, Finding};
+use serde::{Deserialize, Serialize};
+
+use crate::docket::PastDecision;
+
+/// "Does nothing" or "does something": with probability `1 − share` the effect is exactly 0, else it is normal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpikeAndSlab {
+    /// How likely an edit does something.
+    pub share: f64,
+    /// The mean of what it does then.
+    pub mean: f64,
+    /// The standard deviation of what it does then.
+    pub sd: f64,
+}
+
+/// What a gate expects of the next edit, before any trial of it.
+///
+/// Made of a safe start and everything that the run has found of *single* edits: a composition is no draw
+/// from the same pool, and is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learnt {
+    /// The change in pass rate on the targeted tasks.
+    pub target: SpikeAndSlab,
+    /// The shift in log-odds on all other tasks, of an edit with a target.
+    pub side_effect: SpikeAndSlab,
+    /// The shift in log-odds on every task, of an edit without a target. Its share is always 1.
+    pub everywhere: SpikeAndSlab,
+}
+
+impl Learnt {
+    /// Learns from the single edits among `past`, starting from what `start` says with the weight of `weight` edits.
+    pub fn of(start: &Self, weight: f64, past: &[PastDecision]) -> Self {
+        let findings = past.iter().filter_map(|past| past.decision.finding.as_deref());
+        let (mut target, mut side_effect, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
+        for Finding { target: on_target, elsewhere, .. } in findings.filter(|f| f.edits == 1) {
+            target.extend(*on_target);
+            match on_target {
+                Some(_) => side_effect.extend(*elsewhere),
+                None => everywhere.extend(*elsewhere),
+            }
+        }
+        Self {
+            target: start.target.learn(weight, &target),
+            side_effect: start.side_effect.learn(weight, &side_effect),
+            everywhere: SpikeAndSlab { share: 1.0, ..start.everywhere.learn(weight, &everywhere) },
+        }
+    }
+}
+
+/// Rounds of expectation and maximisation: the third digit no longer moves.
+const ROUNDS: usize = 12;
+
+impl SpikeAndSlab {
+    /// Empirical Bayes for the normal-means model with a point mass, by expectation and maximisation (Johnstone and Silverman,
+    /// *Needles and straw in haystacks*, Annals of Statistics 2004), with `weight` pseudo-edits at the start's values.
+    fn learn(self, weight: f64, seen: &[Estimate]) -> Self {
+        let mut learnt = self;
+        for _ in 0..ROUNDS {
+            learnt = learnt.refined(self, weight, seen);
+        }
+        learnt
+    }
+
+    fn refined(self, start: Self, weight: f64, seen: &[Estimate]) -> Self {
+        let slab_weight = weight * start.share;
+        let (mut active, mut sum) = (slab_weight, slab_weight * start.mean);
+        let mut believed = Vec::with_capacity(seen.len());
+        for estimate in seen {
+            let active_here = self.responsibility(*estimate);
+            let (mean, variance) = self.posterior(*estimate);
+            active += active_here;
+            sum += active_here * mean;
+            believed.push((active_here, mean, variance));
+        }
+        let mean = sum / active;
+        let start_spread = start.sd * start.sd + (start.mean - mean).powi(2);
+        let spread = believed.iter().fold(slab_weight * start_spread, |spread, (r, m, v)| {
+            spread + r * ((m - mean).powi(2) + v)
+        });
+        #[expect(clippy::cast_precision_loss, reason = "counts of edits are far below 2^52")]
+        let all = weight + seen.len() as f64;
+        Self { share: active / all, mean, sd: (spread / active).sqrt().max(0.25 * start.sd) }
+    }
+
+    /// How likely it is that an edit with this estimate does something.
+    pub(super) fn responsibility(&self, estimate: Estimate) -> f64 {
+        let slab = density(estimate.mean - self.mean, estimate.variance + self.sd * self.sd);
+        let spike = density(estimate.mean, estimate.null_variance);
+        let (slab, spike) = (self.share.ln() + slab, (1.0 - self.share).ln() + spike);
+        1.0 / (1.0 + (spike - slab).exp())
+    }
+
+    /// The effect, given that there is one: the conjugate update of the slab.
+    fn posterior(&self, estimate: Estimate) -> (f64, f64) {
+        let (prior, seen) = (1.0 / (self.sd * self.sd), 1.0 / estimate.variance);
+        ((self.mean * prior + estimate.mean * seen) / (prior + seen), 1.0 / (prior + seen))
+    }
+}
+
+/// The logarithm of the normal density, without its constant.
+fn density(distance: f64, variance: f64) -> f64 {
+    -0.5 * (variance.ln() + distance * distance / variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use harness_core::{Decision, Verdict};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: SpikeAndSlab = SpikeAndSlab { share: 0.5, mean: 0.4, sd: 0.3 };
+
+    fn estimate(mean: f64, variance: f64) -> Estimate {
+        Estimate { mean, variance, null_variance: variance }
+    }
+
+    fn seen(values: &[f64]) -> Vec<Estimate> {
+        values.iter().map(|mean| estimate(*mean, 0.01)).collect()
+    }
+
+    fn past(edits: u32, elsewhere: f64) -> PastDecision {
+        let elsewhere = Some(estimate(elsewhere, 0.01));
+        let finding = Finding { edits, elsewhere, ..Finding::default() };
+        let decision = Decision {
+            verdict: Verdict::Promote,
+            reason: String::new(),
+            evidence: None,
+            finding: Some(Box::new(finding)),
+        };
+        PastDecision { round: 1, decision }
+    }
+
+    fn learnt(past: &[PastDecision]) -> Learnt {
+        let start = Learnt { target: START, side_effect: START, everywhere: START };
+        Learnt::of(&start, 4.0, past)
+    }
+
+    #[test]
+    fn nothing_seen_is_the_safe_start() {
+        assert_eq!(START.learn(4.0, &[]), START);
+    }
+
+    #[test]
+    fn many_edits_teach_how_often_and_how_much() {
+        let mut effects = vec![0.0; 60];
+        effects.extend([0.75, 0.8, 0.85].repeat(5));
+        let learnt = START.learn(4.0, &seen(&effects));
+        assert!((0.15..0.3).contains(&learnt.share), "{learnt:?}");
+        assert!((0.6..0.85).contains(&learnt.mean), "{learnt:?}");
+    }
+
+    #[test]
+    fn a_composition_is_no_draw_from_the_pool_of_single_edits() {
+        assert_eq!(learnt(&[past(3, 2.0)]), learnt(&[]));
+        assert!(learnt(&[past(1, 2.0)]).everywhere.mean > learnt(&[]).everywhere.mean);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_learnt_stays_a_distribution(
+            values in prop::collection::vec((-1.0f64..1.0, 1e-4f64..10.0), 0..40),
+        ) {
+            let values: Vec<_> =
+                values.into_iter().map(|(mean, variance)| estimate(mean, variance)).collect();
+            let learnt = START.learn(4.0, &values);
+            prop_assert!((0.0..=1.0).contains(&learnt.share) && learnt.sd > 0.0);
+            prop_assert!(learnt.mean.abs() <= 1.0 && learnt.sd.is_finite());
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What is believed of a task's pass rate under the incumbent, pooled over tasks.
+
+use crate::evidence::{Evidence, GatingSplit, Tally, TaskCells};
+
+/// The pool that tasks are drawn from: pass rates ~ Beta(a, b), learnt from every task's attempts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pool {
+    a: f64,
+    b: f64,
+}
+
+/// The belief of one task's pass rate, a Beta distribution by its moments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// Its mean.
+    pub(super) mean: f64,
+    /// Its variance: how little is known of the task.
+    pub(super) variance: f64,
+    /// The expected variance of one attempt, E[p (1 − p)]: how flaky the task is.
+    pub(super) flake: f64,
+}
+
+/// Tasks that the safe start counts for, and what it says: Beta(0.6, 0.6), by E[p] and E[p²].
+const START_TASKS: f64 = 6.0;
+const START_MEAN: f64 = 0.5;
+const START_SQUARE: f64 = 0.363_636;
+
+/// How many attempts all those of earlier incumbents count for at most, and each of them: edits between them moved some
+/// tasks, and upwards more often than not, so that many old attempts would make the incumbent look worse than it is.
+const ANCESTORS: f64 = 0.5;
+const ANCESTOR: f64 = 0.25;
+
+impl Pool {
+    /// The method of moments for the beta-binomial: E[p] from `x / n`, E[p²] from `x (x − 1) / (n (n − 1))`, both unbiased
+    /// (Kleinman, *Proportions with extraneous variance*, JASA 1973), with a safe start of some tasks.
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        let (mut mean, mut square) =
+            ((START_MEAN * START_TASKS, START_TASKS), (START_SQUARE * START_TASKS, START_TASKS));
+        for task in GatingSplit::BOTH.iter().flat_map(|split| evidence.split(*split)) {
+            let Tally { passed, scored } = task.incumbent();
+            let (x, n) = (f64::from(passed), f64::from(scored));
+            if scored > 0 {
+                mean = (mean.0 + x / n, mean.1 + 1.0);
+            }
+            if scored > 1 {
+                square = (square.0 + x * (x - 1.0) / (n * (n - 1.0)), square.1 + 1.0);
+            }
+        }
+        let mean = (mean.0 / mean.1).clamp(0.02, 0.98);
+        let between = square.0 / square.1 - mean * mean;
+        let correlation = (between / (mean * (1.0 - mean))).clamp(0.05, 0.95);
+        let weight = 1.0 / correlation - 1.0;
+        Self { a: mean * weight, b: (1.0 - mean) * weight }
+    }
+
+    /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount.
+    pub(super) fn rate(&self, task: &TaskCells) -> Rate {
+        let own = task.incumbent();
+        let old = f64::from(task.ancestors.scored);
+        let each = if old > 0.0 { ANCESTOR.min(ANCESTORS / old) } else { 0.0 };
+        let passed = f64::from(own.passed) + each * f64::from(task.ancestors.passed);
+        let scored = f64::from(own.scored) + each * old;
+        let (a, b) = (self.a + passed, self.b + scored - passed);
+        let (n, mean) = (a + b, a / (a + b));
+        let spread = mean * (1.0 - mean);
+        Rate { mean, variance: spread / (n + 1.0), flake: spread * n / (n + 1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Cell;
+
+    fn evidence(outcomes: &[[Cell; 4]]) -> Evidence {
+        let task = |(index, cells): (usize, &[Cell; 4])| TaskCells {
+            assessed: cells.to_vec(),
+            ..TaskCells::new(format!("t{index}").as_str().into())
+        };
+        Evidence { held_in: outcomes.iter().enumerate().map(task).collect(), ..Evidence::default() }
+    }
+
+    const FLAKY: [Cell; 4] = [Cell::Passed, Cell::Failed, Cell::Failed, Cell::Passed];
+
+    #[test]
+    fn a_benchmark_without_flaky_tasks_makes_one_attempt_tell_much() {
+        let settled = evidence(&[[Cell::Passed; 4], [Cell::Failed; 4]].repeat(20));
+        let flaky = evidence(&[FLAKY; 40]);
+        let new = TaskCells { assessed: vec![Cell::Passed], ..TaskCells::new("new".into()) };
+        assert!(Pool::of(&settled).rate(&new).mean > 0.9);
+        assert!(Pool::of(&flaky).rate(&new).mean < 0.6);
+        assert!(Pool::of(&settled).rate(&new).flake < Pool::of(&flaky).rate(&new).flake);
+    }
+
+    #[test]
+    fn an_ancestors_attempt_says_less_than_ones_own() {
+        let pool = Pool::of(&Evidence::default());
+        let task = |own, before| TaskCells {
+            earlier: Tally { passed: own, scored: own },
+            ancestors: Tally { passed: before, scored: before },
+            ..TaskCells::new("t".into())
+        };
+        let (none, ancestor, own) =
+            (pool.rate(&task(0, 0)), pool.rate(&task(0, 4)), pool.rate(&task(4, 0)));
+        assert!(none.mean < ancestor.mean && ancestor.mean < own.mean);
+        assert!(own.variance < ancestor.variance && ancestor.variance < none.variance);
+    }
+}
