@@ -3,7 +3,7 @@
 use harness_core::{Comparison, Decision, Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Wanted};
+use super::block::{self, Block, Wanted};
 use super::paper::{before_after, too_void};
 use super::posterior::{Observed, Posterior, observe};
 use super::prior::{Learnt, SpikeAndSlab};
@@ -11,7 +11,7 @@ use super::value::{knowledge_gradient, movement};
 use super::veto::Objections;
 use super::{Gate, Step, WorstCase};
 use crate::docket::{Docket, Hearing};
-use crate::evidence::{Counts, GatingSplit, PairedTask, TaskCells, comparison, total};
+use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, TaskCells, comparison, total};
 
 /// Decides from a posterior of each edit's effect, by the value of information.
 ///
@@ -70,9 +70,9 @@ pub struct SequentialGate {
 impl Default for SequentialGate {
     fn default() -> Self {
         Self {
-            price: 4.0,
-            confirm: 0.2,
-            patience: 0.3,
+            price: 3.0,
+            confirm: 0.21,
+            patience: 0.2,
             margin: 0.03,
             tolerance: 0.2,
             start: Learnt {
@@ -80,7 +80,7 @@ impl Default for SequentialGate {
                 side_effect: SpikeAndSlab { share: 0.4, mean: -0.7, sd: 0.4 },
                 everywhere: SpikeAndSlab { share: 1.0, mean: -0.03, sd: 0.28 },
             },
-            start_weight: 16.0,
+            start_weight: 60.0,
             block: 16,
             beside: 0.5,
             reliable: 0.75,
@@ -94,11 +94,11 @@ impl Default for SequentialGate {
 impl Gate for SequentialGate {
     fn step(&self, docket: &Docket) -> Step {
         let learnt = self.learnt(docket);
-        let mut block = Block::new(self.beside);
+        let mut block = Block::default();
         for (candidate, hearing) in docket.open() {
             match View::of(self, hearing, &learnt).next() {
                 Next::Decide(decision) => return Step::Decide { candidate, decision: *decision },
-                Next::Want(wanted) => block.add(candidate, hearing, &wanted),
+                Next::Want(wanted) => block.add(candidate, hearing, wanted),
             }
         }
         Step::Buy(block.purchases())
@@ -153,7 +153,7 @@ impl<'a> View<'a> {
     }
 
     fn next(&self) -> Next {
-        if let Some(why) = self.void() {
+        if let Some(why) = self.void(FEW) {
             return self.decide(Verdict::Inconclusive, &why);
         }
         let objections = Objections::of(self.gate, &self.hearing.evidence, self.most);
@@ -181,7 +181,7 @@ impl<'a> View<'a> {
         let values = [self.value_on_target(&target), self.value_elsewhere(&elsewhere)];
         let (best, block) =
             if values[0] >= values[1] { (values[0], target) } else { (values[1], elsewhere) };
-        (best > 0.0 && best >= self.gate.price).then(|| wanted(&block))
+        (best > 0.0 && best >= self.gate.price).then(|| self.wanted(&block))
     }
 
     fn target_block(&self) -> Vec<&Observed<'a>> {
@@ -232,7 +232,7 @@ impl<'a> View<'a> {
     /// Trials for one more attempt, the incumbent's beside it included.
     fn cost(&self, task: &Observed<'_>) -> f64 {
         let upto = attempts(&task.task.candidate) + 1;
-        let beside = Block::beside(self.gate.beside, upto);
+        let beside = block::beside(self.gate.beside, upto);
         1.0 + f64::from(beside.saturating_sub(attempts(&task.task.beside)))
     }
 
@@ -257,8 +257,9 @@ impl<'a> View<'a> {
         });
         let suspect: Vec<_> = suspect.collect();
         if !suspect.is_empty() {
-            return Err(Missing::Trials(wanted(&suspect)));
+            return Err(Missing::Trials(self.wanted(&suspect)));
         }
+        self.complete_pairs()?;
         if self.raw_change() <= 0 {
             let why = "attempt by attempt it passes no more than the incumbent";
             return Err(Missing::Answer(Verdict::Reject, why.to_owned()));
@@ -266,12 +267,49 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// One more attempt at each task, with the incumbent's share.
+    fn wanted(&self, block: &[&Observed<'_>]) -> Vec<Wanted> {
+        let one_more = |task: &&Observed<'_>| {
+            let upto = attempts(&task.task.candidate) + 1;
+            let beside = block::beside(self.gate.beside, upto);
+            Wanted { split: task.split, task: task.task.task.clone(), upto, beside }
+        };
+        block.iter().map(one_more).collect()
+    }
+
+    /// The incumbent's attempts that are missing for plain counts where the edit is aimed, as many as of the candidate. An
+    /// edit that is aimed at nothing is counted on the pairs there are: to pair all of them costs more than it tells.
+    fn complete_pairs(&self) -> Result<(), Missing> {
+        let unpaired = |task: &&Observed<'_>| {
+            task.targeted && task.task.beside.len() < task.task.candidate.len()
+        };
+        let short = self.tasks.iter().filter(unpaired);
+        let short: Vec<Wanted> = short
+            .map(|task| {
+                let upto = attempts(&task.task.candidate);
+                Wanted { split: task.split, task: task.task.task.clone(), upto, beside: upto }
+            })
+            .collect();
+        if short.is_empty() { Ok(()) } else { Err(Missing::Trials(short)) }
+    }
+
     /// Passes gained attempt by attempt where the edit is aimed, or everywhere if at nothing: no belief may promote what
-    /// the plain counts do not show.
+    /// the plain counts do not show, nor an edit whose attempts all came out as those of the incumbent beside them.
     fn raw_change(&self) -> i64 {
+        let side_by_side = |task: &Observed<'_>| {
+            let (beside, candidate) = (&task.task.beside, &task.task.candidate);
+            let pairs = beside.iter().zip(candidate).map(|(before, after)| change(*before, *after));
+            pairs.fold((0, false), |(sum, differs), change| (sum + change, differs || change != 0))
+        };
         let aimed = self.tasks.iter().any(|task| task.targeted);
-        let counted = self.tasks.iter().filter(|task| task.targeted || !aimed);
-        counted.map(|task| pair(task.task, task.split).counts.change()).sum()
+        if aimed {
+            let targeted = self.tasks.iter().filter(|task| task.targeted);
+            return targeted.map(|task| side_by_side(task).0).sum();
+        }
+        if !self.tasks.iter().any(|task| side_by_side(task).1) {
+            return 0;
+        }
+        self.pairs().iter().map(|pair| pair.counts.change()).sum()
     }
 
     /// The block that moves the belief most, whatever it is worth.
@@ -292,7 +330,7 @@ impl<'a> View<'a> {
             );
             return Missing::Answer(Verdict::Reject, why);
         }
-        Missing::Trials(wanted(&block))
+        Missing::Trials(self.wanted(&block))
     }
 
     /// Every task that can be lost has been attempted, and each split at all.
@@ -306,7 +344,7 @@ impl<'a> View<'a> {
                 look.extend(on_split.filter(|task| task.rate.mean < 0.5).take(1));
             }
         }
-        if look.is_empty() { Ok(()) } else { Err(Missing::Trials(wanted(&look))) }
+        if look.is_empty() { Ok(()) } else { Err(Missing::Trials(self.wanted(&look))) }
     }
 
     /// Non-inferiority, from the split's own attempts.
@@ -332,13 +370,14 @@ impl<'a> View<'a> {
             );
             return Err(Missing::Answer(Verdict::Inconclusive, why));
         }
-        Err(Missing::Trials(wanted(&block)))
+        Err(Missing::Trials(self.wanted(&block)))
     }
 
-    fn void(&self) -> Option<String> {
+    /// Whether too many of at least so many cells are void.
+    fn void(&self, least: u32) -> Option<String> {
         let pairs = self.pairs();
         let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&pairs, split));
-        let attempted = |counts: &Counts| counts.cells >= 4;
+        let attempted = |counts: &Counts| counts.cells >= least;
         let of = |counts: Counts| if attempted(&counts) { counts } else { WELL };
         too_void(of(held_in), of(held_out), self.gate.void_share)
     }
@@ -363,6 +402,13 @@ impl<'a> View<'a> {
     }
 
     fn decide(&self, verdict: Verdict, why: &str) -> Next {
+        match self.void(1) {
+            Some(void) => self.decided(Verdict::Inconclusive, &void),
+            None => self.decided(verdict, why),
+        }
+    }
+
+    fn decided(&self, verdict: Verdict, why: &str) -> Next {
         let pairs = self.pairs();
         let [held_in, held_out] = GatingSplit::BOTH.map(|split| total(&pairs, split));
         let reason = format!(
@@ -396,6 +442,9 @@ enum Missing {
     Answer(Verdict, String),
 }
 
+/// Cells of which a void share says something.
+const FEW: u32 = 4;
+
 /// Counts that no void cell spoils.
 const WELL: Counts = Counts {
     cells: 1,
@@ -413,13 +462,13 @@ fn pair(task: &TaskCells, split: GatingSplit) -> PairedTask {
     PairedTask { task: task.task.clone(), split, counts }
 }
 
-fn wanted(block: &[&Observed<'_>]) -> Vec<Wanted> {
-    let one_more = |task: &&Observed<'_>| Wanted {
-        split: task.split,
-        task: task.task.task.clone(),
-        upto: attempts(&task.task.candidate) + 1,
-    };
-    block.iter().map(one_more).collect()
+/// Passes gained by one attempt against another; nothing is gained from or lost to a void one.
+fn change(before: Cell, after: Cell) -> i64 {
+    match (before, after) {
+        (Cell::Failed, Cell::Passed) => 1,
+        (Cell::Passed, Cell::Failed) => -1,
+        _ => 0,
+    }
 }
 
 fn attempts<T>(cells: &[T]) -> u32 {
