@@ -37,7 +37,7 @@ pub(crate) fn hear(
     while docket.open().next().is_some() {
         match gate.step(docket) {
             Step::Decide { candidate, decision } => {
-                docket.hearings[candidate].decision = Some(decision)
+                docket.hearings[candidate].decision = Some(decision);
             }
             Step::Buy(purchases) => {
                 let before = trials;

@@ -129,7 +129,9 @@ fn once(effect: Effect, gate: &dyn Gate, rng: &mut ChaCha8Rng) -> (bool, usize) 
         Effect::SixteenNulls => {}
         Effect::Mends(_) => target.iter().for_each(|task| after[*task] = 0.9),
         Effect::Everywhere(shift) => {
-            after.iter_mut().for_each(|rate| *rate = sigmoid(crate::world::log_odds(*rate) + shift))
+            after
+                .iter_mut()
+                .for_each(|rate| *rate = sigmoid(crate::world::log_odds(*rate) + shift));
         }
         Effect::Trade => {
             target.iter().for_each(|task| after[*task] = 0.9);

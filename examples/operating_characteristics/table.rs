@@ -26,13 +26,14 @@ impl Summary {
             let counts = runs
                 .iter()
                 .map(|run| run.promoted.iter().take(rounds).map(of).sum::<usize>() as f64);
-            mean(counts.collect()).0
+            mean(&counts.collect::<Vec<_>>()).0
         };
-        let at = |budget: &usize| mean(runs.iter().map(|run| run.gain_at(*budget)).collect());
+        let at =
+            |budget: &usize| mean(&runs.iter().map(|run| run.gain_at(*budget)).collect::<Vec<_>>());
         Self {
             rule: rule.to_owned(),
-            trials: mean(runs.iter().map(|run| last(run).0 as f64).collect()).0,
-            gain: mean(runs.iter().map(|run| last(run).1).collect()),
+            trials: mean(&runs.iter().map(|run| last(run).0 as f64).collect::<Vec<_>>()).0,
+            gain: mean(&runs.iter().map(|run| last(run).1).collect::<Vec<_>>()),
             promoted: sum(|(promoted, _)| *promoted),
             harmful: sum(|(_, harmful)| *harmful),
             at: world.budgets.iter().map(at).collect(),
@@ -55,7 +56,7 @@ impl Summary {
 
 /// Mean and its standard error.
 #[expect(clippy::cast_precision_loss, reason = "counts of runs are far below 2^52")]
-fn mean(values: Vec<f64>) -> (f64, f64) {
+fn mean(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

@@ -70,9 +70,9 @@ pub struct SequentialGate {
 impl Default for SequentialGate {
     fn default() -> Self {
         Self {
-            price: 3.0,
-            confirm: 0.21,
-            patience: 0.2,
+            price: 2.0,
+            confirm: 0.2,
+            patience: 0.3,
             margin: 0.03,
             tolerance: 0.2,
             start: Learnt {
