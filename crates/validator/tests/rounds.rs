@@ -63,9 +63,18 @@ fn a_mend_is_promoted_with_the_counts_that_decided() {
         let [decision] = decisions(&report)[..] else { panic!("one proposal") };
         assert_eq!(decision.verdict, Verdict::Promote, "{kind}: {}", decision.reason);
         let evidence = decision.evidence.as_ref().expect("trials were run");
-        assert_eq!(evidence.held_in.change(), 6);
-        assert_eq!(evidence.held_in.candidate.scored, 20);
-        assert_eq!(evidence.mended.len(), 6);
+        match kind {
+            // It stops as soon as more is not worth its price.
+            GateKind::Sequential => {
+                assert!(evidence.held_in.change() >= 3, "{:?}", evidence.held_in);
+                assert_eq!(evidence.mended.len(), 6);
+            }
+            _ => {
+                assert_eq!(evidence.held_in.change(), 6);
+                assert_eq!(evidence.held_in.candidate.scored, 20);
+                assert_eq!(evidence.mended.len(), 6);
+            }
+        }
         assert!(evidence.broken.is_empty() && !evidence.trials.is_empty());
         assert_eq!(report.composition.as_ref(), Some(decision), "one edit decides for itself");
         assert_ne!(report.tip, report.incumbent);
