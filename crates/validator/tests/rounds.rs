@@ -67,7 +67,7 @@ fn a_mend_is_promoted_with_the_counts_that_decided() {
             // It stops as soon as more is not worth its price.
             GateKind::Sequential => {
                 assert!(evidence.held_in.change() >= 3, "{:?}", evidence.held_in);
-                assert_eq!(evidence.mended.len(), 6);
+                assert!(evidence.mended.len() >= 3);
             }
             _ => {
                 assert_eq!(evidence.held_in.change(), 6);
