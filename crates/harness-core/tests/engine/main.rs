@@ -11,6 +11,7 @@ mod contract;
 mod controls;
 mod drift;
 mod drops;
+mod faults;
 mod leak;
 mod limits;
 mod money;

@@ -1,0 +1,138 @@
+/* Stands between a program and its disk: counts what the program writes to its journal and spoils one operation.
+ *
+ * Loaded with LD_PRELOAD by the tests of durability, so that the program under test is the real one, unchanged.
+ *   MEDDLE_PREFIX  only files whose path begins so
+ *   MEDDLE_MODE    kill: SIGKILL before operation n;  tear: half of write n, then SIGKILL;
+ *                  full: from operation n on every write fails with ENOSPC;  sync: sync n fails with EIO, once
+ *   MEDDLE_AT      n, from 1; writes and syncs count alike, except in mode sync, which counts syncs
+ *   MEDDLE_LOG     a file that is told of a sync of a file whose sync has failed before
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long count, syncs;
+static ino_t failed;
+
+static int is_mode(const char *mode) {
+  const char *set = getenv("MEDDLE_MODE");
+  return set && strcmp(set, mode) == 0;
+}
+
+static long moment(void) {
+  const char *at = getenv("MEDDLE_AT");
+  return at ? atol(at) : 0;
+}
+
+static int concerns(int fd) {
+  const char *prefix = getenv("MEDDLE_PREFIX");
+  char link[64], path[4096];
+  if (!prefix) return 0;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  if (length < 0) return 0;
+  path[length] = 0;
+  return strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+static long next_operation(void) {
+  pthread_mutex_lock(&lock);
+  long now = ++count;
+  pthread_mutex_unlock(&lock);
+  return now;
+}
+
+static void die(void) {
+  kill(getpid(), SIGKILL);
+  pause();
+}
+
+/* What becomes of a write: the bytes to write before dying, -1 to write all, -2 to fail. */
+static ssize_t fate(int fd, size_t size) {
+  if (!concerns(fd) || is_mode("sync")) return -1;
+  long now = next_operation();
+  if (is_mode("full")) return now >= moment() ? -2 : -1;
+  if (now != moment()) return -1;
+  return is_mode("tear") ? (ssize_t)(size / 2) : 0;
+}
+
+typedef ssize_t (*write_t)(int, const void *, size_t);
+typedef ssize_t (*pwrite_t)(int, const void *, size_t, off_t);
+typedef int (*sync_t)(int);
+
+ssize_t write(int fd, const void *bytes, size_t size) {
+  static write_t real;
+  if (!real) real = (write_t)dlsym(RTLD_NEXT, "write");
+  ssize_t part = fate(fd, size);
+  if (part == -1) return real(fd, bytes, size);
+  if (part == -2) { errno = ENOSPC; return -1; }
+  if (part > 0) real(fd, bytes, (size_t)part);
+  die();
+  return -1;
+}
+
+static ssize_t at(pwrite_t real, int fd, const void *bytes, size_t size, off_t where) {
+  ssize_t part = fate(fd, size);
+  if (part == -1) return real(fd, bytes, size, where);
+  if (part == -2) { errno = ENOSPC; return -1; }
+  if (part > 0) real(fd, bytes, (size_t)part, where);
+  die();
+  return -1;
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t where) {
+  static pwrite_t real;
+  if (!real) real = (pwrite_t)dlsym(RTLD_NEXT, "pwrite");
+  return at(real, fd, bytes, size, where);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t where) {
+  static pwrite_t real;
+  if (!real) real = (pwrite_t)dlsym(RTLD_NEXT, "pwrite64");
+  return at(real, fd, bytes, size, where);
+}
+
+static int spoiled_sync(int fd) {
+  struct stat file;
+  if (!concerns(fd) || fstat(fd, &file) != 0) return 0;
+  if (!is_mode("sync")) {
+    if (next_operation() == moment() && !is_mode("full")) die();
+    return 0;
+  }
+  pthread_mutex_lock(&lock);
+  int spoil = ++syncs == moment();
+  int again = failed && file.st_ino == failed;
+  if (spoil) failed = file.st_ino;
+  pthread_mutex_unlock(&lock);
+  const char *log = getenv("MEDDLE_LOG");
+  if (again && log) {
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dprintf(out, "sync %ld: a file whose sync had failed was synced again\n", syncs);
+    close(out);
+  }
+  return spoil;
+}
+
+int fsync(int fd) {
+  static sync_t real;
+  if (!real) real = (sync_t)dlsym(RTLD_NEXT, "fsync");
+  if (spoiled_sync(fd)) { errno = EIO; return -1; }
+  return real(fd);
+}
+
+int fdatasync(int fd) {
+  static sync_t real;
+  if (!real) real = (sync_t)dlsym(RTLD_NEXT, "fdatasync");
+  if (spoiled_sync(fd)) { errno = EIO; return -1; }
+  return real(fd);
+}
