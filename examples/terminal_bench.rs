@@ -52,12 +52,14 @@ fn main() -> ExitCode {
 async fn until_interrupted(options: &Options) -> ExitCode {
     let mut state = None;
     let ended = tokio::select! {
-        ended = run(options, &mut state) => ended,
+        // The signals first: they are listened to before anything is begun.
+        biased;
         () = interrupted() => {
             eprintln!("\ninterrupted: nothing that was finished is lost");
             hint_at_resume(state.as_ref());
             return ExitCode::from(INTERRUPTED);
         }
+        ended = run(options, &mut state) => ended,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

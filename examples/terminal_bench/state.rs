@@ -28,6 +28,8 @@ impl State {
         };
         let exists = directory.join(SqliteJournal::FILE).exists();
         if exists && !options.resume {
+            // Another one may be at work there this moment: then that is what is wrong.
+            drop(SqliteJournal::open(&directory)?);
             let directory = directory.display();
             return Err(wrong(format!(
                 "--state {directory} holds a run already: add --resume to go on with it, or name another directory"

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness_core::{Error, ErrorKind, Result};
 
@@ -49,15 +49,29 @@ impl Lock {
 }
 
 fn held(directory: &Path, file: &mut File) -> Error {
-    let mut holder = String::new();
-    // Between taking the lock and writing its name the holder is nameless for a moment.
-    let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-    let holder = if named { holder.trim() } else { "a process that started just now" };
+    let holder = name_of_holder(file);
+    let holder = holder.as_deref().unwrap_or("a process that started just now");
     let message = format!(
         "the state directory {} is in use by {holder}: wait for it, stop it, or use another directory",
         directory.display()
     );
     Error::new(ErrorKind::Locked, message)
+}
+
+/// Between taking the lock and writing its name the holder is nameless for a moment, which is worth waiting for.
+fn name_of_holder(file: &mut File) -> Option<String> {
+    const LOOKS: u32 = 100;
+    for look in 0..LOOKS {
+        let mut holder = String::new();
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut holder));
+        if read.is_ok() && holder.ends_with('\n') {
+            return Some(holder.trim().to_owned());
+        }
+        if look + 1 < LOOKS {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    None
 }
 
 /// A time as people write it, in UTC.
@@ -84,8 +98,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -101,7 +101,16 @@ pub(crate) fn check(file: &Path, connection: &Connection) -> Result<()> {
 
 fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // SQLite answers with the mode that it is in, and no error, where it could not change it.
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        let why = format!("it stays in mode {mode} and will not write ahead");
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
+            Some(why),
+        ));
+    }
     // FULL: with less, a committed transaction may vanish when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::channel::oneshot;
 use harness_core::{Error, ErrorKind, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::fault;
@@ -107,6 +108,7 @@ impl Pen {
         let written = self.write(batch).map_err(|source| {
             let why = fault::failed(&self.file, "writing to", source).report();
             self.broken = Some(why.clone());
+            self.leave_the_log();
             why + "; nothing that was acknowledged is lost: make room or mend the disk, and resume the run"
         })?;
         self.tip = written;
@@ -115,6 +117,16 @@ impl Pen {
             tracing::warn!(%error, file = %self.file.display(), "the journal's tip was not written");
         }
         Ok(())
+    }
+
+    /// Closing the file would sync the log once more, and the system may then call safe what it has already given up. The next to
+    /// open it reads what is really there.
+    fn leave_the_log(&self) {
+        if let Err(error) =
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
+            tracing::warn!(%error, file = %self.file.display(), "the journal's log will be synced again");
+        }
     }
 
     /// One transaction; returns the new tip once it is on disk.

@@ -23,9 +23,15 @@ pub enum StopReason {
 impl<H: Harness> Engine<H> {
     /// The reason to stop before another round, if there is one.
     pub fn stop_reason(&self) -> Option<StopReason> {
-        if !self.claims.is_empty() && !self.must_read_again() {
-            return Some(StopReason::Claimed);
-        }
+        // First why it would end in any case: a run that was interrupted after its claim ends for the reason that it had.
+        self.own_reason().or_else(|| self.has_claimed().then_some(StopReason::Claimed))
+    }
+
+    fn has_claimed(&self) -> bool {
+        !self.claims.is_empty() && !self.must_read_again()
+    }
+
+    fn own_reason(&self) -> Option<StopReason> {
         if self.past.rounds().len() >= self.config.rounds as usize {
             return Some(StopReason::Rounds);
         }
