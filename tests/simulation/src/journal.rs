@@ -1,5 +1,6 @@
 //! A journal on the simulated disk: a log of frames, each checked and chained, written by one task that serves a queue.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use harness_core::testing::ManualClock;
-use harness_core::{Clock, Error, ErrorKind, Executor, Journal, Record, Result};
+use harness_core::{Clock, Error, ErrorKind, Executor, Journal, Record, Result, Trial, TrialId};
 
 use crate::disk::{Disk, DiskFault};
 use crate::scheduler::Scheduler;
@@ -23,6 +24,8 @@ type Job = (Arc<str>, Record, oneshot::Sender<Result<()>>);
 /// The journal of one session.
 pub struct LogJournal {
     disk: Disk,
+    /// Scored trials of earlier sessions.
+    earlier: HashMap<TrialId, Arc<Trial>>,
     queue: mpsc::UnboundedSender<Job>,
 }
 
@@ -38,6 +41,7 @@ impl LogJournal {
     ) -> Self {
         let bytes = disk.read();
         let (frames, whole) = frames(&bytes);
+        let earlier = scored_trials(&frames);
         disk.truncate(whole);
         let last = frames.last().map_or([0; CHECK], |(check, _)| *check);
         let (queue, jobs) = mpsc::unbounded();
@@ -50,7 +54,7 @@ impl LogJournal {
             witness: witness.clone(),
         };
         scheduler.spawn(pen.serve(jobs).boxed());
-        Self { disk, queue }
+        Self { disk, earlier, queue }
     }
 }
 
@@ -131,16 +135,45 @@ fn frames(bytes: &[u8]) -> (Frames<'_>, usize) {
     (found, at)
 }
 
-#[async_trait]
-impl Journal for LogJournal {
-    async fn append(&self, record: &Record) -> Result<()> {
-        let gone = || Error::new(ErrorKind::Journal, "the journal's writer has ended");
+fn gone() -> Error {
+    Error::new(ErrorKind::Journal, "the journal's writer has ended")
+}
+
+impl LogJournal {
+    fn enqueue(&self, record: &Record) -> Result<oneshot::Receiver<Result<()>>> {
         let body = serde_json::to_string(record).map_err(|source| {
             Error::new(ErrorKind::Journal, "a record has no JSON form").with_source(source)
         })?;
         let (done, outcome) = oneshot::channel();
         self.queue.unbounded_send((body.into(), record.clone(), done)).map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?
+        Ok(outcome)
+    }
+}
+
+/// The scored trials among `frames`.
+fn scored_trials(frames: &Frames<'_>) -> HashMap<TrialId, Arc<Trial>> {
+    let trial = |body: &[u8]| match serde_json::from_slice(body).ok()? {
+        Record::TrialFinished { trial } if trial.passed().is_some() => {
+            Some((trial.id().ok()?, trial))
+        }
+        _ => None,
+    };
+    frames.iter().filter_map(|(_, body)| trial(body)).collect()
+}
+
+#[async_trait]
+impl Journal for LogJournal {
+    async fn append(&self, record: &Record) -> Result<()> {
+        self.enqueue(record)?.await.map_err(|_| gone())?
+    }
+
+    async fn queue(&self, record: &Record) -> Result<()> {
+        // Nobody waits: what a crash takes along may be lost.
+        self.enqueue(record).map(drop)
+    }
+
+    async fn trial(&self, id: TrialId) -> Result<Option<Arc<Trial>>> {
+        Ok(self.earlier.get(&id).cloned())
     }
 
     async fn scan(&self) -> Result<BoxStream<'static, Result<Record>>> {

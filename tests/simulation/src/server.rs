@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harness_core::testing::{Chance, ManualClock};
 use harness_core::{
-    Clock, Completion, Error, ErrorKind, Fingerprint, LlmBackend, ModelId, Request, Result, Usage,
+    Clock, Completion, Error, ErrorKind, Fingerprint, LlmBackend, ModelId, Price, Request, Result,
+    Usage,
 };
 
 use crate::plan::Faults;
@@ -176,6 +177,11 @@ pub(crate) fn answer(question: &str) -> String {
 impl LlmBackend for Server {
     fn model(&self) -> &ModelId {
         &self.model
+    }
+
+    fn price(&self) -> Option<Price> {
+        let dollars_a_million = DOLLARS_A_TOKEN * 1e6;
+        Some(Price { prompt: dollars_a_million, cached: None, completion: dollars_a_million })
     }
 
     async fn complete(&self, request: Request) -> Result<Completion> {
