@@ -36,7 +36,7 @@ fn with_clock(home: &Path, library: &Path) -> Command {
 #[test]
 fn whatever_the_wall_clock_says_the_run_is_the_same() {
     let Some(library) = faketime() else { return };
-    for clock in ["-1d", "+1d", "2020-02-29 23:59:59", "1970-01-01 00:00:00", "+8000d"] {
+    for clock in ["-1d", "2020-02-29 23:59:59", "+8000d"] {
         let home = TempDir::new().unwrap();
         fs::write(home.path().join("clock"), clock).unwrap();
         let output = with_clock(home.path(), &library).output().unwrap();

@@ -4,7 +4,7 @@
  *   MEDDLE_PREFIX  only files whose path begins so
  *   MEDDLE_MODE    kill: SIGKILL before operation n;  tear: half of write n, then SIGKILL;
  *                  full: from operation n on every write fails with ENOSPC;  sync: sync n fails with EIO, once
- *   MEDDLE_AT      n, from 1; writes and syncs count alike, except in mode sync, which counts syncs
+ *   MEDDLE_AT      n, from 1; an operation is a sync or the writes between two, except in mode sync, which counts syncs
  *   MEDDLE_LOG     a file that is told of a sync of a file whose sync has failed before
  */
 #define _GNU_SOURCE
@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long count, syncs;
+static long count, syncs, skipped;
+static int after_sync = 1;
 static ino_t failed;
 
 static int is_mode(const char *mode) {
@@ -34,22 +35,35 @@ static long moment(void) {
   return at ? atol(at) : 0;
 }
 
-static int concerns(int fd) {
-  const char *prefix = getenv("MEDDLE_PREFIX");
-  char link[64], path[4096];
-  if (!prefix) return 0;
+static int path_of(int fd, char *path, size_t size) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
-  if (length < 0) return 0;
-  path[length] = 0;
-  return strncmp(path, prefix, strlen(prefix)) == 0;
+  ssize_t length = readlink(link, path, size - 1);
+  path[length < 0 ? 0 : length] = 0;
+  return length >= 0;
 }
 
-static long next_operation(void) {
+static int concerns(int fd) {
+  const char *prefix = getenv("MEDDLE_PREFIX");
+  char path[4096];
+  return prefix && path_of(fd, path, sizeof path) && strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+/* SQLite's rollback journal, which exists only while the file is being made: what it holds can be taken back again and again. */
+static int is_rollback(int fd) {
+  char path[4096];
+  return path_of(fd, path, sizeof path) && strstr(path, "sqlite-journal") != NULL;
+}
+
+/* Whether the moment has come. An operation is a sync, or all writes up to the next one; of those, the n-th dies n modulo 5 writes
+ * after the first, or where the next operation begins. */
+static int has_come(int is_sync) {
   pthread_mutex_lock(&lock);
-  long now = ++count;
+  if (is_sync || after_sync) count++;
+  after_sync = is_sync;
+  int come = count > moment() || (count == moment() && (is_sync || skipped++ >= moment() % 5));
   pthread_mutex_unlock(&lock);
-  return now;
+  return come;
 }
 
 static void die(void) {
@@ -60,9 +74,9 @@ static void die(void) {
 /* What becomes of a write: the bytes to write before dying, -1 to write all, -2 to fail. */
 static ssize_t fate(int fd, size_t size) {
   if (!concerns(fd) || is_mode("sync")) return -1;
-  long now = next_operation();
-  if (is_mode("full")) return now >= moment() ? -2 : -1;
-  if (now != moment()) return -1;
+  int come = has_come(0);
+  if (is_mode("full")) return come ? -2 : -1;
+  if (!come) return -1;
   return is_mode("tear") ? (ssize_t)(size / 2) : 0;
 }
 
@@ -106,12 +120,12 @@ static int spoiled_sync(int fd) {
   struct stat file;
   if (!concerns(fd) || fstat(fd, &file) != 0) return 0;
   if (!is_mode("sync")) {
-    if (next_operation() == moment() && !is_mode("full")) die();
+    if (has_come(1) && !is_mode("full")) die();
     return 0;
   }
   pthread_mutex_lock(&lock);
   int spoil = ++syncs == moment();
-  int again = failed && file.st_ino == failed;
+  int again = failed && file.st_ino == failed && !is_rollback(fd);
   if (spoil) failed = file.st_ino;
   pthread_mutex_unlock(&lock);
   const char *log = getenv("MEDDLE_LOG");
