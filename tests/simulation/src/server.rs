@@ -181,7 +181,12 @@ impl LlmBackend for Server {
 
     fn price(&self) -> Option<Price> {
         let dollars_a_million = DOLLARS_A_TOKEN * 1e6;
-        Some(Price { prompt: dollars_a_million, cached: None, completion: dollars_a_million })
+        Some(Price {
+            prompt: dollars_a_million,
+            cached: None,
+            cache_write: None,
+            completion: dollars_a_million,
+        })
     }
 
     async fn complete(&self, request: Request) -> Result<Completion> {
