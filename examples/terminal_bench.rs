@@ -12,6 +12,8 @@
 mod options;
 #[path = "terminal_bench/parts.rs"]
 mod parts;
+#[path = "terminal_bench/plan.rs"]
+mod plan;
 #[path = "terminal_bench/runs.rs"]
 mod runs;
 #[path = "terminal_bench/state.rs"]
@@ -88,7 +90,7 @@ async fn run(options: &Options, opened: &mut Option<State>) -> Result<()> {
         Agent::Oracle | Agent::Nop => None,
     };
     if options.plan {
-        return runs::plan(options, &tasks, rules.as_ref());
+        return plan::plan(options, &tasks, rules.as_ref());
     }
     let model = parts::model(options, &tasks).await?;
     let sandbox = parts::sandbox(options, &model).await?;

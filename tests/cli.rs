@@ -118,7 +118,11 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     let home = TempDir::new().unwrap();
     let output = small(&home, &["--plan"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("trials at most"), "{}", stdout(&output));
+    for told in
+        ["trials at most", "trials expected", "cost at most    unknown", "twice the attempts"]
+    {
+        assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
+    }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 

@@ -77,6 +77,12 @@ pub(crate) struct Options {
     /// Which rule decides: paper, sequential or strict.
     #[arg(long, value_name = "GATE", default_value = "sequential")]
     pub(crate) gate: String,
+    /// Promote no edit unless a trial costs at most so many times what it did, such as 1.1, as far as trials tell.
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub(crate) cost_within: Option<f64>,
+    /// The same for the time that a trial takes.
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub(crate) time_within: Option<f64>,
     /// Task name to split (held-in, held-out, sealed), as TOML or JSON; stratified and seeded when left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) split: Option<PathBuf>,
@@ -120,6 +126,11 @@ pub(crate) struct Options {
     /// The summary as one JSON object on stdout; everything else on stderr.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let sensible = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
+    sensible.ok_or_else(|| format!("'{text}' is not a factor: write a number above 0, such as 1.1"))
 }
 
 fn at_least_1() -> RangedI64ValueParser<u32> {

@@ -9,7 +9,7 @@ use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Redactor, Result, Sandbox};
 
 use harness_llm::{
-    AnthropicBackend, Breaker, OpenAiBackend, Playbook, PriceTable, Priced, Profile, Redacted,
+    AnthropicBackend, Breaker, OpenAiBackend, Playbook, Price, PriceTable, Priced, Profile, Redacted,
     Retried, Secret, SimulatedLlm,
 };
 use harness_sandbox::SandboxKind;
@@ -123,6 +123,12 @@ fn prices(options: &Options) -> Result<PriceTable> {
     let text = fs::read_to_string(file)
         .map_err(|source| wrong(format!("--prices {name}: reading it")).with_source(source))?;
     PriceTable::from_toml(&text).map_err(|error| error.while_doing(format!("--prices {name}")))
+}
+
+/// What the model charges, where that is known.
+pub(crate) fn price(options: &Options) -> Result<Option<Price>> {
+    let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
+    Ok(prices(options)?.price(&ModelId::new(provider, name)))
 }
 
 fn playbook(task: &HarborTask) -> Option<Playbook> {

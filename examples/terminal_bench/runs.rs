@@ -1,4 +1,4 @@
-//! What can be done with the parts: plan, evolve, measure.
+//! What can be done with the parts: evolve, measure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use harness_benchmark::{
 };
 use harness_core::{
     Benchmark, Caps, ControlGroup, DocumentControls, Engine, EngineBuilder, EngineConfig, Error,
-    ErrorKind, Harness, LlmBackend, MinimalHarness, Result, Sandbox, SplitName, Task, TrialLimits,
+    ErrorKind, Harness, LlmBackend, MinimalHarness, Result, Sandbox, Task, TrialLimits,
 };
 use harness_miner::SignatureMiner;
 use harness_proposer::LlmProposer;
@@ -17,7 +17,9 @@ use harness_report::{
     write_atomically,
 };
 use harness_sandbox::TokioExecutor;
-use harness_validator::{GateKind, Guards, Ledger, Plan, RegressionValidator, StrictGate};
+use harness_validator::{
+    Constraints, Gate, GateKind, Guards, Ledger, RegressionValidator, StrictGate,
+};
 use serde::Serialize;
 
 use crate::options::{Agent, Options};
@@ -26,8 +28,8 @@ use crate::state::State;
 
 /// Who is tested on what, and what decides: read before anything is created, so that a mistake leaves nothing behind.
 pub(crate) struct Rules {
-    benchmark: Benchmark,
-    gate: GateKind,
+    pub(crate) benchmark: Benchmark,
+    pub(crate) gate: GateKind,
 }
 
 impl Rules {
@@ -39,54 +41,6 @@ impl Rules {
         };
         Ok(Self { benchmark: assignment.benchmark(&all)?, gate: options.gate.parse()? })
     }
-}
-
-/// Trials, cost and power, before anything is spent.
-pub(crate) fn plan(options: &Options, tasks: &Tasks, rules: Option<&Rules>) -> Result<()> {
-    let Some(Rules { benchmark, gate }) = rules else {
-        let trials = tasks.tasks.len() * options.attempts as usize;
-        println!(
-            "trials          {trials}: {} tasks, {} attempts each; no model is asked",
-            tasks.tasks.len(),
-            options.attempts
-        );
-        return Ok(());
-    };
-    let count = |split| u32::try_from(benchmark.tasks(split).len()).unwrap_or(u32::MAX);
-    let plan = Plan {
-        held_in: count(SplitName::HeldIn),
-        held_out: count(SplitName::HeldOut),
-        sealed: count(SplitName::Sealed),
-        attempts: options.attempts,
-        width: options.width,
-        rounds: options.rounds,
-        claim_attempts: options.claim_attempts,
-    };
-    let planned = plan.at_worst(gate.gate().as_ref());
-    let tokens = planned.total.saturating_mul(limits(options).tokens);
-    if options.json {
-        return print_json(
-            &serde_json::json!({ "plan": plan, "trials": planned, "tokens_at_most": tokens, "usd_at_most": null }),
-        );
-    }
-    println!(
-        "tasks           {} held-in, {} held-out, {} sealed",
-        plan.held_in, plan.held_out, plan.sealed
-    );
-    println!(
-        "trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
-        planned.total, planned.assess, planned.judge, planned.compose, planned.claim
-    );
-    println!("tokens at most  {tokens} ({} a trial)", limits(options).tokens);
-    println!(
-        "cost at most    unknown here; --max-tokens caps it, or --max-cost with the model's price in --prices"
-    );
-    println!(
-        "smallest effect {:.1} points over all tasks, {:.1} points on the targeted ones (80 % power)",
-        planned.smallest_effect * 100.0,
-        planned.smallest_targeted_effect * 100.0
-    );
-    Ok(())
 }
 
 /// The whole loop.
@@ -105,8 +59,12 @@ pub(crate) async fn evolve(
         .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
-        .validator(judge(gate, options).with_guards(guards))
-        .identity("gate", gate)
+        .validator(
+            RegressionValidator::new(self::gate(gate, options))
+                .with_guards(guards)
+                .with_constraints(constraints(options)),
+        )
+        .identity("gate", judged_by(gate, options))
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone());
     if options.controls {
@@ -134,13 +92,26 @@ pub(crate) async fn evolve(
 }
 
 /// The rule that decides. The strict one shares its level among as many decisions as this run can make.
-fn judge(kind: GateKind, options: &Options) -> RegressionValidator {
+pub(crate) fn gate(kind: GateKind, options: &Options) -> Arc<dyn Gate> {
     if kind != GateKind::Strict {
-        return RegressionValidator::from(kind);
+        return kind.gate();
     }
     let strict = StrictGate::default();
     let horizon = options.rounds.saturating_mul(options.width);
-    RegressionValidator::new(StrictGate { ledger: Ledger { horizon, ..strict.ledger }, ..strict })
+    Arc::new(StrictGate { ledger: Ledger { horizon, ..strict.ledger }, ..strict })
+}
+
+/// The rule by its name, with what else is asked of a promotion.
+fn judged_by(kind: GateKind, options: &Options) -> String {
+    let asked = [("cost", options.cost_within), ("time", options.time_within)];
+    let asked = asked
+        .iter()
+        .filter_map(|(what, factor)| factor.map(|factor| format!(", {what} within {factor}")));
+    format!("{kind}{}", asked.collect::<String>())
+}
+
+fn constraints(options: &Options) -> Constraints {
+    Constraints { cost: options.cost_within, latency: options.time_within }
 }
 
 /// One agent on every task, without evolution.
@@ -223,7 +194,7 @@ fn config(options: &Options) -> EngineConfig {
     }
 }
 
-fn limits(options: &Options) -> TrialLimits {
+pub(crate) fn limits(options: &Options) -> TrialLimits {
     let steps =
         options.steps.unwrap_or(if options.model.starts_with("simulated:") { 30 } else { 100 });
     TrialLimits { steps, time: Duration::from_secs(3600), ..TrialLimits::default() }
@@ -251,7 +222,7 @@ fn show(options: &Options, summary: &impl Serialize, table: &str) -> Result<()> 
     print_json(summary)
 }
 
-fn print_json(value: &impl Serialize) -> Result<()> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string(value).map_err(no_json)?);
     Ok(())
 }

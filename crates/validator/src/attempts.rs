@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use harness_core::{Error, ErrorKind, Result, Task, TaskName, Trial, TrialId};
 
+use crate::constraint::Sides;
 use crate::evidence::{Cell, GatingSplit};
 
 /// Trials in the order of attempts. Nothing is bought twice.
@@ -35,6 +36,19 @@ impl Attempts {
     /// The trials of one task.
     pub(crate) fn of(&self, split: GatingSplit, task: &TaskName) -> impl Iterator<Item = &Trial> {
         self.0.get(&(split, task.clone())).into_iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These trials as the incumbent's and another harness's as the candidate's, at the same tasks, task by task.
+    pub(crate) fn beside(&self, other: &Self) -> Vec<Sides<Arc<Trial>>> {
+        let both = self.0.iter().filter_map(|(key, ours)| {
+            Some(Sides { incumbent: ours.clone(), candidate: other.0.get(key)?.clone() })
+        });
+        both.collect()
     }
 
     /// The identities of all trials.

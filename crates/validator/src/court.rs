@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use harness_core::{
     Arena, Decision, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Share, Task,
-    TaskName, Trial,
+    TaskName, Trial, Verdict,
 };
 
 use crate::activation::Activation;
 use crate::attempts::Attempts;
 use crate::baseline::Baseline;
+use crate::constraint::{Compliance, Constraints};
 use crate::docket::{Docket, Hearing, PastDecision};
 use crate::evidence::{Cell, Evidence, GatingSplit, TaskCells};
 use crate::gate::{Arm, Gate, Purchase, Step};
@@ -45,6 +46,7 @@ pub(crate) struct Court<'c, 'i, H: Harness> {
     baseline: &'c mut Baseline<'i, H>,
     arena: &'c Arena<H>,
     docket: Docket,
+    constraints: Constraints,
 }
 
 impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
@@ -61,7 +63,14 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
             decision: None,
         };
         let hearings = cases.iter().map(hearing).collect();
-        Self { cases, baseline, arena, docket: Docket { hearings, past } }
+        let constraints = Constraints::default();
+        Self { cases, baseline, arena, docket: Docket { hearings, past }, constraints }
+    }
+
+    /// The same, where a promotion must keep these too.
+    pub(crate) fn under(mut self, constraints: Constraints) -> Self {
+        self.constraints = constraints;
+        self
     }
 
     /// Buys what the gate asks for until it has decided on every case; the decisions come in the order of the cases.
@@ -79,6 +88,7 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
     }
 
     fn decide(&mut self, candidate: usize, decision: Decision) -> Result<()> {
+        let decision = self.constrained(candidate, decision);
         let decision = self.with_trials(candidate, decision)?;
         match self.docket.hearings.get_mut(candidate) {
             Some(hearing) if hearing.decision.is_none() => {
@@ -166,6 +176,29 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
         let before =
             self.baseline.assessed.of(split, task).chain(self.baseline.beside.of(split, task));
         Some(fired || before.filter_map(|trial| activation.in_trial(trial)).any(|acted| acted))
+    }
+
+    /// A promotion that breaks a constraint is a rejection; one that may break it is left open.
+    fn constrained(&self, candidate: usize, mut decision: Decision) -> Decision {
+        let case = self.cases.get(candidate).filter(|_| decision.verdict == Verdict::Promote);
+        let Some(case) = case.filter(|_| !self.constraints.is_empty()) else { return decision };
+        let baseline = match self.baseline.beside.is_empty() {
+            // A gate that buys nothing beside the candidates compares with the assessment.
+            true => &self.baseline.assessed,
+            false => &self.baseline.beside,
+        };
+        if let Some((name, compliance)) = self.constraints.breach(&baseline.beside(&case.trials)) {
+            let (verdict, why) = match compliance {
+                Compliance::Open { why } => {
+                    (Verdict::Inconclusive, format!("is not settled ({why})"))
+                }
+                _ => (Verdict::Reject, "is broken".to_owned()),
+            };
+            decision.verdict = verdict;
+            decision.reason =
+                format!("the constraint on {name} {why}; otherwise: {}", decision.reason);
+        }
+        decision
     }
 
     fn with_trials(&self, candidate: usize, mut decision: Decision) -> Result<Decision> {

@@ -3,6 +3,7 @@
 mod activation;
 mod attempts;
 mod baseline;
+mod constraint;
 mod court;
 mod docket;
 mod evidence;
@@ -14,6 +15,7 @@ mod plan;
 mod stats;
 mod validator;
 
+pub use constraint::{Compliance, Constraints, Sides, non_inferior};
 pub use docket::{Docket, Hearing, PastDecision};
 pub use evidence::{Cell, Counts, Evidence, GatingSplit, Tally, TaskCells};
 pub use gate::{
@@ -26,6 +28,6 @@ pub use guard::{
 };
 pub use merge::{Composing, ForwardSelection};
 pub use missing::{Differences, Reading, bounds};
-pub use plan::{Plan, Planned, smallest_effect};
+pub use plan::{Outlook, Plan, Planned, smallest_effect};
 pub use stats::{Belief, normal_cdf, probability_of_loss, within_task_variance};
 pub use validator::RegressionValidator;

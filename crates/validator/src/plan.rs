@@ -1,6 +1,11 @@
 //! What a run may cost, and what it can find, before anything is spent.
 
+mod bench;
+mod outlook;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::outlook::Outlook;
 
 use crate::gate::{Gate, WorstCase};
 use crate::merge::ForwardSelection;
@@ -49,7 +54,7 @@ impl Plan {
     /// them, and no composition passes.
     pub fn at_worst(&self, gate: &dyn Gate) -> Planned {
         let WorstCase { candidate, incumbent } = gate.worst_case(self.attempts);
-        let tasks = u64::from(self.held_in) + u64::from(self.held_out);
+        let tasks = self.tasks();
         let rounds = u64::from(self.rounds);
         let judged = |cases: u64| {
             // The incumbent's trials beside them are shared by all cases of a phase.
@@ -59,7 +64,7 @@ impl Plan {
         let compositions = ForwardSelection::worst_case(self.width as usize) as u64;
         let assess = rounds * tasks * u64::from(self.attempts);
         let (judge, compose) = (judged(u64::from(self.width)), judged(compositions));
-        let claim = 2 * u64::from(self.sealed) * u64::from(self.claim_attempts);
+        let claim = self.claim();
         Planned {
             assess,
             judge,
@@ -72,6 +77,18 @@ impl Plan {
                 candidate,
             ),
         }
+    }
+}
+
+impl Plan {
+    /// Tasks of both gating splits.
+    fn tasks(&self) -> u64 {
+        u64::from(self.held_in) + u64::from(self.held_out)
+    }
+
+    /// Trials of the final claim.
+    fn claim(&self) -> u64 {
+        2 * u64::from(self.sealed) * u64::from(self.claim_attempts)
     }
 }
 

@@ -10,6 +10,7 @@ use harness_core::{
 };
 
 use crate::baseline::Baseline;
+use crate::constraint::Constraints;
 use crate::court::{Case, Court};
 use crate::docket::PastDecision;
 use crate::gate::{Gate, GateKind};
@@ -28,12 +29,17 @@ use crate::merge::{Composing, ForwardSelection};
 pub struct RegressionValidator {
     gate: Arc<dyn Gate>,
     guards: Guards,
+    constraints: Constraints,
 }
 
 impl RegressionValidator {
     /// A validator with this gate.
     pub fn new(gate: impl Gate + 'static) -> Self {
-        Self { gate: Arc::new(gate), guards: Guards::default() }
+        Self {
+            gate: Arc::new(gate),
+            guards: Guards::default(),
+            constraints: Constraints::default(),
+        }
     }
 
     /// The same with these guards: they should know the benchmark's tasks ([`Guards::with_leaks`]).
@@ -52,7 +58,16 @@ impl Default for RegressionValidator {
 
 impl From<GateKind> for RegressionValidator {
     fn from(kind: GateKind) -> Self {
-        Self { gate: kind.gate(), guards: Guards::default() }
+        Self { gate: kind.gate(), guards: Guards::default(), constraints: Constraints::default() }
+    }
+}
+
+impl RegressionValidator {
+    /// The same, where a promotion must keep these constraints too.
+    #[must_use]
+    pub fn with_constraints(mut self, constraints: Constraints) -> Self {
+        self.constraints = constraints;
+        self
     }
 }
 
@@ -121,7 +136,7 @@ impl RegressionValidator {
             let target = target(incumbent, &[proposal]);
             Some(Case::new(incumbent.harness, harness, target, Vec::new()))
         });
-        let court = Court::open(cases.collect(), past, baseline, arena);
+        let court = Court::open(cases.collect(), past, baseline, arena).under(self.constraints);
         let mut decisions = court.hear(self.gate.as_ref()).await?.into_iter();
         let entry = |(proposal, admission)| match admission {
             Admission::Refused(decision) => {
@@ -225,7 +240,7 @@ impl RegressionValidator {
         let parts = entries.iter().map(|entry| entry.decision.clone()).collect();
         let target = target(incumbent, &proposals);
         let case = Case::new(incumbent.harness, &harness, target, parts);
-        let court = Court::open(vec![case], past.to_vec(), baseline, arena);
+        let court = Court::open(vec![case], past.to_vec(), baseline, arena).under(self.constraints);
         let decisions = court.hear(self.gate.as_ref()).await?;
         let Some(decision) = decisions.into_iter().next() else {
             return Ok(Together::Failed("the gate did not decide".to_owned(), None));

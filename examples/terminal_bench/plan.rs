@@ -1,0 +1,133 @@
+//! Trials, cost and power, before anything is spent.
+
+use harness_core::{Result, SplitName, Usage};
+use harness_llm::Price;
+use harness_validator::{Outlook, Plan, Planned};
+use serde::Serialize;
+
+use crate::options::Options;
+use crate::parts::{Tasks, price};
+use crate::runs::{Rules, gate, limits, print_json};
+
+/// What a run would take and could find.
+#[derive(Serialize)]
+struct Forecast {
+    plan: Plan,
+    trials: Planned,
+    tokens_at_most: u64,
+    /// `null` when the model's price is not known.
+    usd_at_most: Option<f64>,
+    /// On average, if every trial took all the tokens it may: nobody knows yet how many it takes.
+    usd_expected_at_most: Option<f64>,
+    outlook: Outlook,
+    with_twice_the_attempts: Outlook,
+}
+
+/// Prints what the run would take; spends nothing.
+pub(crate) fn plan(options: &Options, tasks: &Tasks, rules: Option<&Rules>) -> Result<()> {
+    let Some(rules) = rules else {
+        let (tasks, attempts) = (tasks.tasks.len(), options.attempts);
+        let trials = tasks * attempts as usize;
+        println!(
+            "trials          {trials}: {tasks} tasks, {attempts} attempts each; no model is asked"
+        );
+        return Ok(());
+    };
+    let forecast = Forecast::of(options, rules)?;
+    if options.json {
+        return print_json(&forecast);
+    }
+    forecast.print(options);
+    Ok(())
+}
+
+impl Forecast {
+    fn of(options: &Options, rules: &Rules) -> Result<Self> {
+        let count = |split| u32::try_from(rules.benchmark.tasks(split).len()).unwrap_or(u32::MAX);
+        let plan = Plan {
+            held_in: count(SplitName::HeldIn),
+            held_out: count(SplitName::HeldOut),
+            sealed: count(SplitName::Sealed),
+            attempts: options.attempts,
+            width: options.width,
+            rounds: options.rounds,
+            claim_attempts: options.claim_attempts,
+        };
+        let gate = gate(rules.gate, options);
+        let trials = plan.at_worst(gate.as_ref());
+        let outlook = plan.outlook(gate.as_ref(), options.seed);
+        let tokens = |trials: u64| trials.saturating_mul(limits(options).tokens);
+        let price = price(options)?;
+        let usd = |trials| price.map(|price| dearest(&price, tokens(trials)));
+        Ok(Self {
+            plan,
+            trials,
+            tokens_at_most: tokens(trials.total),
+            usd_at_most: usd(trials.total),
+            usd_expected_at_most: usd(outlook.expected),
+            outlook,
+            with_twice_the_attempts: plan.doubled().outlook(gate.as_ref(), options.seed),
+        })
+    }
+
+    fn print(&self, options: &Options) {
+        let Self { plan, trials, outlook, .. } = self;
+        println!(
+            "tasks           {} held-in, {} held-out, {} sealed",
+            plan.held_in, plan.held_out, plan.sealed
+        );
+        println!(
+            "trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
+            trials.total, trials.assess, trials.judge, trials.compose, trials.claim
+        );
+        println!(
+            "trials expected {}, if one proposal in four mends what it targets and the others do nothing (simulated)",
+            outlook.expected
+        );
+        println!("tokens at most  {} ({} a trial)", self.tokens_at_most, limits(options).tokens);
+        match (self.usd_at_most, self.usd_expected_at_most) {
+            (Some(most), Some(expected)) => {
+                println!(
+                    "cost at most    ${most:.2}; ${expected:.2} for the expected trials, each at its most"
+                );
+            }
+            _ => println!(
+                "cost at most    unknown: --prices tells the model's; --max-tokens caps it in any case"
+            ),
+        }
+        println!("judged by       {}", options.gate);
+        println!(
+            "smallest effect that is found in four of five cases, in points over all tasks (simulated)"
+        );
+        self.power("as planned", outlook);
+        self.power("twice the attempts", &self.with_twice_the_attempts);
+    }
+
+    fn power(&self, what: &str, outlook: &Outlook) {
+        let points = |gain: Option<f64>| {
+            gain.map_or("none up to 28".to_owned(), |gain| format!("{:.1}", 100.0 * gain))
+        };
+        println!(
+            "  {what:<18} {} spread evenly, {} when all of it is on {} targeted tasks",
+            points(outlook.smallest_uniform),
+            points(outlook.smallest_targeted),
+            outlook.targeted
+        );
+        println!(
+            "  {:<18} {} trials expected; an edit that does nothing is promoted {:.1} % (± {:.1}) of the time, by a run of them {:.0} %",
+            "",
+            outlook.expected,
+            100.0 * outlook.false_promotion,
+            200.0 * outlook.false_promotion_error,
+            100.0 * outlook.false_promotion_run
+        );
+    }
+}
+
+/// What so many tokens cost at the dearest of their prices.
+fn dearest(price: &Price, tokens: u64) -> f64 {
+    let all = |prompt_tokens, completion_tokens| {
+        price.of(&Usage { prompt_tokens, completion_tokens, ..Usage::default() })
+    };
+    all(tokens, 0).max(all(0, tokens))
+}
