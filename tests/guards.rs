@@ -1,7 +1,7 @@
 //! Static guards before the bundled tasks and the minimal harness: planted leaks and hostile edits, beside as many innocent ones.
 //!
 //! The cases named `tuned` were looked at while the guards were written; those named `fresh` were written afterwards, and what they showed
-//! on first contact stands in `docs/guides/validation.md`.
+//! on first contact stands in `docs/guides/validation-strict.md`.
 
 use std::path::Path;
 use std::sync::OnceLock;

@@ -2,7 +2,7 @@
 
 use harness_core::{Result, SplitName, Usage};
 use harness_llm::Price;
-use harness_validator::{Outlook, Plan, Planned};
+use harness_validator::{Outlook, Plan, Planned, StrictGate};
 use serde::Serialize;
 
 use crate::options::Options;
@@ -95,7 +95,7 @@ impl Forecast {
                 "cost at most    unknown: --prices tells the model's; --max-tokens caps it in any case"
             ),
         }
-        println!("judged by       {}", options.gate);
+        println!("judged by       {}{}", options.gate, declared(options));
         println!(
             "smallest effect that is found in four of five cases, in points over all tasks (simulated)"
         );
@@ -121,6 +121,15 @@ impl Forecast {
             200.0 * outlook.false_promotion_error,
             100.0 * outlook.false_promotion_run
         );
+    }
+}
+
+/// The level that a gate keeps over the whole run, if it keeps one.
+fn declared(options: &Options) -> String {
+    let level = 100.0 * StrictGate::default().ledger.level;
+    match options.gate.as_str() {
+        "strict" => format!(": at most {level:.0} % of runs promote anything that does not help"),
+        _ => String::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The strict gate in small seeded worlds: 43 + 21 tasks, pass rates ~ Beta(0.6, 0.6), two attempts.
 //!
-//! A debug run looks at few replicates and allows for their sampling error; `STRICT_REPLICATES=1000 cargo test --release -p harness-validator
-//! --test strict -- --nocapture` prints the figures of `docs/guides/validation.md`.
+//! A debug run looks at few replicates and allows for their sampling error; `STRICT_SEED=9000 STRICT_REPLICATES=400 cargo test -p harness-validator
+//! --test strict -- --nocapture` prints the figures of `docs/guides/validation-strict.md`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
@@ -191,6 +191,12 @@ fn replicates(debug: usize) -> usize {
     std::env::var("STRICT_REPLICATES").ok().and_then(|count| count.parse().ok()).unwrap_or(debug)
 }
 
+/// Seeded by the test, moved by `STRICT_SEED` for figures on seeds that nobody tuned on.
+fn generator(seed: u64) -> ChaCha8Rng {
+    let moved = std::env::var("STRICT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    ChaCha8Rng::seed_from_u64(seed + moved)
+}
+
 /// The share of worlds in which the candidate gets this verdict, and its mean number of trials.
 fn share(
     count: usize,
@@ -199,7 +205,7 @@ fn share(
     world: impl Fn(&mut ChaCha8Rng) -> World,
 ) -> (f64, f64) {
     let gate = StrictGate::default();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = generator(seed);
     let (mut hits, mut trials) = (0, 0);
     for _ in 0..count {
         let world = world(&mut rng);
@@ -219,7 +225,7 @@ fn slack(share: f64, count: usize) -> f64 {
 fn a_run_of_null_candidates_rarely_promotes_anything() {
     let count = replicates(20);
     let gate = StrictGate::default();
-    let mut rng = ChaCha8Rng::seed_from_u64(501);
+    let mut rng = generator(501);
     let (mut runs, mut trials) = (0, 0);
     for _ in 0..count {
         let mut past = Vec::new();
