@@ -9,8 +9,8 @@ use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Redactor, Result, Sandbox};
 
 use harness_llm::{
-    AnthropicBackend, Breaker, OpenAiBackend, Playbook, Price, PriceTable, Priced, Profile, Redacted,
-    Retried, Secret, SimulatedLlm,
+    AnthropicBackend, Breaker, OpenAiBackend, Playbook, Price, PriceTable, Priced, Profile,
+    Redacted, Retried, Secret, SimulatedLlm,
 };
 use harness_sandbox::SandboxKind;
 use harness_validator::{LeakIndex, Source};
