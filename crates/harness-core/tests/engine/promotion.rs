@@ -58,6 +58,18 @@ fn where_nothing_fails_the_run_stops_and_proposes_nothing() {
     setting.clock.block_on(engine.run()).unwrap();
     assert_eq!(engine.rounds().len(), 1);
     assert!(engine.rounds()[0].judged.is_empty() && engine.rounds()[0].weaknesses.is_empty());
+    let resumed = setting.engine().unwrap();
+    assert_eq!(resumed.stop_reason(), Some(StopReason::NothingFailed), "it keeps its own reason");
+}
+
+#[test]
+fn whoever_reads_the_sealed_split_early_has_ended_the_run() {
+    let setting = Setting::default();
+    let mut engine = setting.engine().unwrap();
+    setting.clock.block_on(engine.round()).unwrap();
+    assert_eq!(engine.stop_reason(), None);
+    setting.clock.block_on(engine.claim()).unwrap();
+    assert_eq!(engine.stop_reason(), Some(StopReason::Claimed));
     assert_eq!(setting.engine().unwrap().stop_reason(), Some(StopReason::Claimed));
 }
 

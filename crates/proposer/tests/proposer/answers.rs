@@ -1,5 +1,6 @@
 //! What the proposer makes of good answers, nonsense, injections and broken machinery.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness_core::{Completion, Error, ErrorKind, Harness, TaskName, Verdict};
@@ -51,10 +52,15 @@ fn the_request_follows_the_contract() {
     assert_eq!(data["weaknesses"][0]["signature"]["mechanism"], "no_artifact");
     assert_eq!(data["weaknesses"][0]["tasks"], json!(["task-0000"]));
     assert_eq!(data["surfaces"].as_array().unwrap().len(), case.incumbent.surfaces().len());
-    assert_eq!(data["surfaces"][0]["id"], GUARD);
+    let surfaces = data["surfaces"].as_array().unwrap();
+    assert!(surfaces.iter().any(|surface| surface["id"] == GUARD));
     assert_eq!(data["passing"], json!(["kept-passing"]));
-    let keys: Vec<&String> = data["history"][0].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["edit", "held_in_change", "mechanism", "round", "surface", "verdict"]);
+    // In whatever order: another crate of the build may have asked serde_json to keep the one of insertion.
+    let keys: BTreeSet<&str> =
+        data["history"][0].as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted =
+        BTreeSet::from(["edit", "held_in_change", "mechanism", "round", "surface", "verdict"]);
+    assert_eq!(keys, wanted);
     assert_eq!(data["history"][0]["verdict"], "reject");
     let validator = jsonschema::validator_for(&schema.schema).unwrap();
     assert!(validator.is_valid(&obliging(&data)));

@@ -11,7 +11,7 @@ use super::value::{knowledge_gradient, movement};
 use super::veto::Objections;
 use super::{Gate, Step, WorstCase};
 use crate::docket::{Docket, Hearing};
-use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, TaskCells, comparison, total};
+use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, Tally, TaskCells, comparison, total};
 
 /// Decides from a posterior of each edit's effect, by the value of information.
 ///
@@ -278,19 +278,42 @@ impl<'a> View<'a> {
     }
 
     /// The incumbent's attempts that are missing for plain counts where the edit is aimed, as many as of the candidate. An
-    /// edit that is aimed at nothing is counted on the pairs there are: to pair all of them costs more than it tells.
+    /// edit that is aimed at nothing is counted on the pairs there are (to pair all of them costs more than it tells), and
+    /// where there is none, on one block of them.
     fn complete_pairs(&self) -> Result<(), Missing> {
-        let unpaired = |task: &&Observed<'_>| {
-            task.targeted && task.task.beside.len() < task.task.candidate.len()
+        let short = if self.is_aimed() {
+            self.unpaired().filter(|task| task.targeted).collect()
+        } else if self.tasks.iter().any(|task| is_paired(task)) {
+            Vec::new()
+        } else {
+            self.telling()
         };
-        let short = self.tasks.iter().filter(unpaired);
-        let short: Vec<Wanted> = short
-            .map(|task| {
-                let upto = attempts(&task.task.candidate);
-                Wanted { split: task.split, task: task.task.task.clone(), upto, beside: upto }
-            })
-            .collect();
+        let beside = |task: &Observed<'_>| {
+            let upto = attempts(&task.task.candidate);
+            Wanted { split: task.split, task: task.task.task.clone(), upto, beside: upto }
+        };
+        let short: Vec<Wanted> = short.into_iter().map(beside).collect();
         if short.is_empty() { Ok(()) } else { Err(Missing::Trials(short)) }
+    }
+
+    fn is_aimed(&self) -> bool {
+        self.tasks.iter().any(|task| task.targeted)
+    }
+
+    fn unpaired(&self) -> impl Iterator<Item = &Observed<'_>> {
+        self.tasks.iter().filter(|task| task.task.beside.len() < task.task.candidate.len())
+    }
+
+    /// One block of unpaired tasks: those on which the candidate came out least as the incumbent was expected to.
+    fn telling(&self) -> Vec<&Observed<'_>> {
+        let surprise = |task: &Observed<'_>| {
+            let tally = Tally::of(task.task.candidate.iter().copied());
+            (f64::from(tally.passed) - task.rate.mean * f64::from(tally.scored)).abs()
+        };
+        let mut tasks: Vec<_> = self.unpaired().collect();
+        tasks.sort_by(|left, right| surprise(right).total_cmp(&surprise(left)));
+        tasks.truncate(self.gate.block);
+        tasks
     }
 
     /// Passes gained attempt by attempt where the edit is aimed, or everywhere if at nothing: no belief may promote what
@@ -301,8 +324,7 @@ impl<'a> View<'a> {
             let pairs = beside.iter().zip(candidate).map(|(before, after)| change(*before, *after));
             pairs.fold((0, false), |(sum, differs), change| (sum + change, differs || change != 0))
         };
-        let aimed = self.tasks.iter().any(|task| task.targeted);
-        if aimed {
+        if self.is_aimed() {
             let targeted = self.tasks.iter().filter(|task| task.targeted);
             return targeted.map(|task| side_by_side(task).0).sum();
         }
@@ -469,6 +491,11 @@ fn change(before: Cell, after: Cell) -> i64 {
         (Cell::Passed, Cell::Failed) => -1,
         _ => 0,
     }
+}
+
+/// Whether an attempt of the candidate's stands beside one of the incumbent's.
+fn is_paired(task: &Observed<'_>) -> bool {
+    !task.task.beside.is_empty() && !task.task.candidate.is_empty()
 }
 
 fn attempts<T>(cells: &[T]) -> u32 {
