@@ -39,10 +39,10 @@ fn a_thousand_flipped_bits_are_found_or_without_effect() {
                     // In a page that holds nothing, or in a number of SQLite's own.
                     Ok(told) if told == sound => found[1] += 1,
                     Ok(told) => {
-                        assert!(told.0 > 0, "byte {at} changed what the audit tells: {told:?}")
+                        assert!(told.0 > 0, "byte {at} changed what the audit tells: {told:?}");
                     }
                     Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::Journal, "byte {at}: {error}")
+                        assert_eq!(error.kind(), ErrorKind::Journal, "byte {at}: {error}");
                     }
                 }
             }
