@@ -193,6 +193,20 @@ impl<'a> RunContext<'a> {
         self.log().activations.clone()
     }
 
+    /// Takes over what an attempt would have left that was only drawn.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_over(
+        &self,
+        trajectory: &Trajectory,
+        activations: &BTreeMap<String, u64>,
+        spent: Spent,
+    ) {
+        let mut log = self.log();
+        log.trajectory = trajectory.clone();
+        log.activations = activations.clone();
+        log.spent += spent;
+    }
+
     pub(crate) fn share_log(&self) -> Arc<Mutex<TrialLog>> {
         Arc::clone(&self.log)
     }

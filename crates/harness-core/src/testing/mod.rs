@@ -4,8 +4,10 @@
 //!   [`ScriptedMiner`], [`ScriptedProposer`], [`ScriptedValidator`], [`RecordingObserver`], [`ManualClock`], [`ToyHarness`].
 //! - **The world** ([`World`]) has tasks whose pass rates are known for every harness, so that what a gate promotes can
 //!   be compared with the truth, thousands of trials a second through the real engine.
+//! - **The twin** ([`Twin`]) is any harness whose attempts are drawn from what is known of them ([`Nature`]).
 //! - **Laws** ([`laws`]): one test for each sentence of a trait's contract, for any implementation anywhere.
 
+mod answer;
 mod chance;
 mod clock;
 mod files;
@@ -16,6 +18,7 @@ mod observer;
 mod sandbox;
 mod stages;
 mod toy;
+mod twin;
 mod world;
 
 pub use self::chance::Chance;
@@ -28,4 +31,5 @@ pub use self::observer::{Noted, RecordingObserver};
 pub use self::sandbox::{InMemorySandbox, ScriptedSandbox};
 pub use self::stages::{ScriptedMiner, ScriptedProposer, ScriptedValidator, ScriptedVerifier};
 pub use self::toy::{ToyEdit, ToyHarness, toy_task};
+pub use self::twin::{Course, Nature, Twin};
 pub use self::world::{World, WorldEdit, WorldHarness, WorldTask};

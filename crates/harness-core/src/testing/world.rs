@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::FutureExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Chance, InMemorySandbox, ManualClock, ScriptedLlm, ScriptedMiner, ScriptedVerifier};
+use super::{
+    Chance, InMemorySandbox, ManualClock, ScriptedLlm, ScriptedMiner, ScriptedVerifier, answer,
+};
 use crate::context::RunContext;
 use crate::engine::{Engine, EngineBuilder, EngineConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::{Harness, Surface};
 use crate::id::SurfaceId;
-use crate::sandbox::{File, SandboxPath};
 use crate::split::Benchmark;
 use crate::task::Task;
-use crate::trial::{Finish, Outcome, SplitName};
+use crate::trial::{Finish, SplitName};
 
 /// A task of which every harness's pass rate is known.
 ///
@@ -144,8 +144,8 @@ impl Harness for WorldHarness {
             return Err(Error::new(ErrorKind::Sandbox, "the world made this trial void"));
         }
         let passed = chance.happens(task.pass_rate(self));
-        let answer = if passed { "passed".to_owned() } else { complaint(&task, self) };
-        cx.session().write(&answer_path()?, File::plain(answer.as_bytes())).await?;
+        let objection = if passed { None } else { Some(complaint(&task, self)) };
+        answer::leave(cx, objection.as_deref()).await?;
         Ok(Finish::Done)
     }
 }
@@ -160,10 +160,6 @@ fn complaint(task: &WorldTask, harness: &WorldHarness) -> String {
     let best = levers.into_iter().filter(|lever| helps(lever) > 0.0);
     let best = best.max_by(|a, b| helps(a).total_cmp(&helps(b)));
     best.map_or_else(|| "bad luck".to_owned(), |lever| format!("lacks {lever}"))
-}
-
-fn answer_path() -> Result<SandboxPath> {
-    SandboxPath::new("answer")
 }
 
 /// Tasks in three splits, and the truth about them.
@@ -233,17 +229,7 @@ impl World {
 
     /// The verifier of this world.
     pub fn verifier(&self) -> ScriptedVerifier {
-        ScriptedVerifier::new("world", |_, session| {
-            async move {
-                let answer = session.read(&answer_path()?).await?;
-                let (reward, evidence) = match answer.as_slice() {
-                    b"passed" => (1.0, Vec::new()),
-                    complaint => (0.0, vec![String::from_utf8_lossy(complaint).into_owned()]),
-                };
-                Ok(Outcome::Scored { reward, evidence })
-            }
-            .boxed()
-        })
+        answer::verifier("world")
     }
 
     /// An engine for `seed` in this world that still lacks proposer and validator. Its clock stands still and void trials are

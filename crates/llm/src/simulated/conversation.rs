@@ -2,7 +2,7 @@
 
 use harness_core::{Message, Request, Role};
 
-use super::doses::{Advice, LEAST_ATTENTION, READ_WELL, Source};
+use super::doses::{Advice, LEAST_ATTENTION, READ_WELL, Source, WAIT};
 use super::notes::{self, Note};
 use super::playbook::Playbook;
 use super::reading::{advice, listed};
@@ -10,8 +10,9 @@ use super::reading::{advice, listed};
 /// What a call brought, read from its result's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was run. `shown` is how much of its output was seen when some was left out.
-    Ran { succeeded: bool, shown: Option<usize> },
+    /// It was run. `shown` is how many characters of its output were seen, `cut` whether some were left out; `ended` whether
+    /// a control ended it.
+    Ran { succeeded: bool, shown: usize, cut: bool, ended: bool },
     /// The harness answered in its place; for a finish: it was refused.
     Stopped,
 }
@@ -104,13 +105,13 @@ impl<'a> Conversation<'a> {
             Role::User if !instruction.is_empty() && message.content.contains(instruction) => {
                 self.say(&message.content.replacen(instruction, "", 1), Source::Start);
             }
-            Role::User => self.say(&message.content, Source::Reminder),
+            Role::User => self.hear(&message.content, Source::Reminder),
             Role::Assistant => self.reply(message),
             Role::Tool => self.result(message),
         }
     }
 
-    /// Something of the harness's own.
+    /// Something that stands at the beginning, and is read again with every call.
     fn say(&mut self, text: &str, source: Source) {
         self.harness_characters += text.chars().count();
         self.hear(text, source);
@@ -137,6 +138,12 @@ impl<'a> Conversation<'a> {
         let Some((_, note)) = notes::read(id) else { return };
         let (outcome, beside) = understand(note, &message.content);
         match (outcome, note) {
+            // A call that could not be read was not stopped by anyone.
+            (Outcome::Stopped, Note::Garbled(_)) => self.hear(&message.content, Source::Beside),
+            (Outcome::Ran { ended: true, .. }, _) => {
+                self.hear(beside, Source::Beside);
+                self.heard.push((Advice::Interruption, Source::Interception));
+            }
             (Outcome::Stopped, _) => {
                 self.hear(&message.content, Source::Interception);
                 self.heard.push((Advice::Interruption, Source::Interception));
@@ -167,23 +174,33 @@ fn understand(note: Note, content: &str) -> (Outcome, &str) {
     match note {
         // The conversation goes on, so the finish was not taken.
         Note::Finish => (Outcome::Stopped, ""),
-        Note::Skill(_) | Note::Ask | Note::Placeholder => {
-            (Outcome::Ran { succeeded: true, shown: None }, "")
+        Note::Skill(_) | Note::Ask | Note::Placeholder | Note::Jot => {
+            (Outcome::Ran { succeeded: true, shown: 0, cut: false, ended: false }, "")
         }
-        _ => command(content).map_or((Outcome::Stopped, ""), |(outcome, beside)| (outcome, beside)),
+        _ => command(note, content).unwrap_or((Outcome::Stopped, "")),
     }
 }
 
 /// How the harness shows that a command was run: a last line such as `[exit status 0]`, then its own words, if any.
 const ENDINGS: &[&str] = &["[exit status ", "[timed out", "[killed by signal ", "[out of memory"];
 
-fn command(content: &str) -> Option<(Outcome, &str)> {
+fn command(note: Note, content: &str) -> Option<(Outcome, &str)> {
     let at = ENDINGS.iter().filter_map(|ending| line_start(content, ending)).max()?;
     let (output, rest) = content.split_at(at);
     let (ending, beside) = rest.split_once('\n').unwrap_or((rest, ""));
     let succeeded = ending.trim_end() == "[exit status 0]";
-    let shown = output.contains("bytes left out").then(|| output.chars().count());
-    Some((Outcome::Ran { succeeded, shown }, beside))
+    let ended = match note {
+        Note::Wait => seconds(ending).is_some_and(|seconds| seconds < WAIT),
+        Note::Fetch => !succeeded,
+        _ => false,
+    };
+    let (shown, cut) = (output.chars().count(), output.contains("bytes left out"));
+    Some((Outcome::Ran { succeeded, shown, cut, ended }, beside))
+}
+
+/// After how long a command was ended.
+fn seconds(ending: &str) -> Option<u64> {
+    ending.strip_prefix("[timed out after ")?.split(' ').next()?.parse().ok()
 }
 
 /// The last line of `content` that begins with `beginning`.
@@ -203,15 +220,20 @@ mod tests {
 
     #[test]
     fn results_are_told_apart() {
-        let ran = |succeeded| Outcome::Ran { succeeded, shown: None };
-        assert_eq!(command("[exit status 0]"), Some((ran(true), "")));
+        let ran = |succeeded, shown| Outcome::Ran { succeeded, shown, cut: false, ended: false };
+        let command = |content| command(Note::Explore, content);
+        assert_eq!(command("[exit status 0]"), Some((ran(true, 0), "")));
         assert_eq!(
             command("a\n[exit status 0]\nb\n[exit status 2]\n\n[recovery] do"),
-            Some((ran(false), "\n[recovery] do"))
+            Some((ran(false, 20), "\n[recovery] do"))
         );
-        assert_eq!(command("x\n[timed out after 3 s and was ended]"), Some((ran(false), "")));
+        assert_eq!(command("x\n[timed out after 3 s and was ended]"), Some((ran(false, 2), "")));
         assert_eq!(command("You have looked [exit status 0] enough."), None);
         let cut = command("ab\n[… 9 bytes left out …]\nc\n[exit status 0]").unwrap().0;
-        assert!(matches!(cut, Outcome::Ran { succeeded: true, shown: Some(_) }));
+        assert!(matches!(cut, Outcome::Ran { succeeded: true, cut: true, .. }));
+        let ended = |content| super::command(Note::Wait, content).unwrap().0;
+        let capped = |seconds| ended(&format!("[timed out after {seconds} s and was ended]"));
+        assert!(matches!(capped(WAIT - 1), Outcome::Ran { ended: true, .. }));
+        assert!(matches!(capped(WAIT), Outcome::Ran { ended: false, .. }));
     }
 }

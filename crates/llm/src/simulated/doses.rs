@@ -1,15 +1,22 @@
 //! Every number behind a simulated model, in one place; the table in the documentation is written from here.
 
 /// What a simulated model does wrong unless its harness keeps it from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Weakness {
     Explores,
+    NoArtifact,
     RepeatsFailure,
     /// Follows on repeating: never on its own.
     DestroysInputs,
     LosesEnvironment,
     FinishesOverFailure,
+    NeverChecks,
+    MalformedCalls,
+    DrownedInOutput,
+    OverwritesInputs,
     StopsWithPlan,
+    BlocksInForeground,
+    OversizedDownload,
 }
 
 /// Advice that a model can find in what its harness says.
@@ -17,11 +24,19 @@ pub(super) enum Weakness {
 pub(super) enum Advice {
     ProduceEarly,
     StopLooking,
+    WriteWhereAsked,
     ChangeApproach,
     KeepInputs,
     CarryEnvironment,
     FixBeforeFinish,
+    CheckWork,
+    CallFormat,
+    LimitOutput,
     ActDontPlan,
+    UseBackground,
+    FetchLittle,
+    /// Good alone, bad beside advice to begin at once.
+    UnderstandFirst,
     /// Bad advice: an output without content.
     Placeholder,
     /// Advice to produce early that does not speak of content: bad for some tasks.
@@ -62,27 +77,43 @@ pub(super) const SOURCES: &[(Source, &str, f64)] = &[
     (Source::Interception, "instead of a result", 0.95),
 ];
 
-/// How well advice fits a weakness. The product with the place's weight and the attention is the chance that an attempt is
-/// mended.
+/// How well advice fits a weakness. The product with the place's weight, what the profile gives on words, and the attention
+/// is the share of the weakness's attempts that are mended.
 pub(super) const FITS: &[(Weakness, Advice, f64)] = &[
     (Weakness::Explores, Advice::ProduceEarly, 1.0),
     (Weakness::Explores, Advice::ProduceBluntly, 1.0),
     (Weakness::Explores, Advice::StopLooking, 0.9),
     (Weakness::Explores, Advice::Interruption, 0.5),
+    (Weakness::NoArtifact, Advice::WriteWhereAsked, 1.0),
+    (Weakness::NoArtifact, Advice::ProduceEarly, 0.9),
+    (Weakness::NoArtifact, Advice::ProduceBluntly, 0.9),
+    (Weakness::NoArtifact, Advice::Interruption, 0.9),
     (Weakness::RepeatsFailure, Advice::ChangeApproach, 1.0),
     (Weakness::RepeatsFailure, Advice::Interruption, 0.9),
     (Weakness::DestroysInputs, Advice::KeepInputs, 1.0),
     (Weakness::LosesEnvironment, Advice::CarryEnvironment, 1.0),
     (Weakness::FinishesOverFailure, Advice::FixBeforeFinish, 1.0),
     (Weakness::FinishesOverFailure, Advice::Interruption, 0.9),
+    (Weakness::NeverChecks, Advice::CheckWork, 1.0),
+    (Weakness::NeverChecks, Advice::FixBeforeFinish, 0.6),
+    (Weakness::NeverChecks, Advice::Interruption, 0.9),
+    (Weakness::MalformedCalls, Advice::CallFormat, 1.0),
+    (Weakness::DrownedInOutput, Advice::LimitOutput, 1.0),
+    (Weakness::DrownedInOutput, Advice::Interruption, 0.5),
+    (Weakness::OverwritesInputs, Advice::KeepInputs, 1.0),
     (Weakness::StopsWithPlan, Advice::ActDontPlan, 1.0),
     (Weakness::StopsWithPlan, Advice::ProduceEarly, 0.8),
     (Weakness::StopsWithPlan, Advice::ProduceBluntly, 0.8),
     (Weakness::StopsWithPlan, Advice::Interruption, 0.95),
+    (Weakness::BlocksInForeground, Advice::UseBackground, 1.0),
+    (Weakness::BlocksInForeground, Advice::Interruption, 0.95),
+    (Weakness::OversizedDownload, Advice::FetchLittle, 1.0),
+    (Weakness::OversizedDownload, Advice::Interruption, 0.9),
 ];
 
-/// Characters of harness text (the task apart) that are read with full attention; beyond, attention is the quotient.
-pub(super) const READ_WELL: usize = 2500;
+/// Characters of standing and opening words (the task apart) that are read with full attention; beyond, attention is
+/// the quotient.
+pub(super) const READ_WELL: usize = 1200;
 /// Attention never falls below this.
 pub(super) const LEAST_ATTENTION: f64 = 0.3;
 /// Chance of a slip for each further thousand characters.
@@ -97,6 +128,22 @@ pub(super) const HURRIES: f64 = 0.5;
 pub(super) const SLIP_BY_BLINDNESS: f64 = 0.4;
 /// An inspection that was cut to fewer characters than this blinds.
 pub(super) const SEEN_ENOUGH: usize = 1500;
+/// Share of its slips that a model avoids which is told to understand first.
+pub(super) const UNDERSTANDS: f64 = 0.5;
+/// Chance of a slip when told both to understand first and to begin at once.
+pub(super) const SLIP_BY_TORN: f64 = 0.25;
+/// Chance of a slip for a profile that looks with care and was kept from it, by words or by a control.
+pub(super) const SLIP_BY_RUSH: f64 = 0.35;
+/// How often work is incomplete when it is never checked.
+pub(super) const UNCHECKED_SLIP: f64 = 0.8;
+/// Lines of a flood of output.
+pub(super) const FLOOD_LINES: usize = 12_000;
+/// Whoever sees more characters of it than this has lost the thread.
+pub(super) const DROWNS: usize = 6_000;
+/// Seconds that a wait for a server takes unless something ends it earlier.
+pub(super) const WAIT: u64 = 4;
+/// Mebibytes of one download that nobody needs.
+pub(super) const DOWNLOAD: u64 = 96;
 /// A failing check is noticed this often by a model without the weakness.
 pub(super) const NOTICES: f64 = 0.75;
 /// Share of tasks for which an output without content looks like an answer.
@@ -105,10 +152,6 @@ pub(super) const PLACEHOLDER_TASKS: f64 = 0.45;
 pub(super) const PLACEHOLDER: f64 = 0.8;
 /// The same when told to produce early without a word on content.
 pub(super) const PLACEHOLDER_BLUNT: f64 = 0.45;
-/// How often work that is stopped by a control is given up instead of taken up again.
-pub(super) const CONCEDES: f64 = 0.35;
-/// How often a finish that is refused although nothing is wrong makes the model spoil its output.
-pub(super) const MEDDLES: f64 = 0.25;
 /// How often a listed skill is looked up, a listed sub-agent called.
 pub(super) const LOOKS_UP: f64 = 0.8;
 
@@ -120,71 +163,6 @@ pub(super) struct Activation {
     pub(super) otherwise: f64,
 }
 
-const fn acts(prone_share: f64, when_prone: f64, otherwise: f64) -> Activation {
+pub(super) const fn acts(prone_share: f64, when_prone: f64, otherwise: f64) -> Activation {
     Activation { prone_share, when_prone, otherwise }
 }
-
-/// One profile's numbers.
-#[derive(Debug)]
-pub(super) struct Doses {
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) weaknesses: &'static [(Weakness, Activation)],
-    /// Share of tasks that are beyond it, whatever the harness.
-    pub(super) out_of_reach: f64,
-    /// Chance of leaving out the main part of the work.
-    pub(super) slip: f64,
-    /// As improver: share of diagnoses that are right as far as the shown material tells.
-    pub(super) diagnoses_right: f64,
-    /// As improver: weights of good, useless and harmful ideas, of declining, and of an edit that is not valid.
-    pub(super) ideas: [f64; 5],
-}
-
-/// The profiles.
-pub(super) const PROFILES: &[Doses] = &[
-    Doses {
-        name: "explorer",
-        summary: "looks and looks until its steps run out, and leaves no artifact",
-        weaknesses: &[(Weakness::Explores, acts(0.50, 0.90, 0.10))],
-        out_of_reach: 0.06,
-        slip: 0.04,
-        diagnoses_right: 0.85,
-        ideas: [0.55, 0.22, 0.13, 0.06, 0.04],
-    },
-    Doses {
-        name: "repeater",
-        summary: "repeats a failing call, then destroys its own inputs and finishes",
-        weaknesses: &[(Weakness::RepeatsFailure, acts(0.50, 0.90, 0.10))],
-        out_of_reach: 0.06,
-        slip: 0.04,
-        diagnoses_right: 0.85,
-        ideas: [0.55, 0.22, 0.13, 0.06, 0.04],
-    },
-    Doses {
-        name: "amnesiac",
-        summary: "loses environment changes between calls and finishes over a failing check",
-        weaknesses: &[
-            (Weakness::LosesEnvironment, acts(0.60, 0.90, 0.10)),
-            (Weakness::FinishesOverFailure, acts(0.70, 0.90, 0.30)),
-        ],
-        out_of_reach: 0.05,
-        slip: 0.14,
-        diagnoses_right: 0.80,
-        ideas: [0.55, 0.20, 0.15, 0.06, 0.04],
-    },
-    Doses {
-        name: "mixed",
-        summary: "a milder dose of each, and sometimes stops with a plan instead of work",
-        weaknesses: &[
-            (Weakness::Explores, acts(0.20, 0.80, 0.05)),
-            (Weakness::RepeatsFailure, acts(0.15, 0.80, 0.05)),
-            (Weakness::LosesEnvironment, acts(0.20, 0.80, 0.05)),
-            (Weakness::FinishesOverFailure, acts(0.30, 0.80, 0.20)),
-            (Weakness::StopsWithPlan, acts(0.20, 0.80, 0.05)),
-        ],
-        out_of_reach: 0.08,
-        slip: 0.06,
-        diagnoses_right: 0.70,
-        ideas: [0.45, 0.25, 0.17, 0.08, 0.05],
-    },
-];

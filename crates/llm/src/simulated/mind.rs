@@ -1,92 +1,118 @@
 //! What a simulated model is inclined to in one attempt: which weaknesses act, which are mended by what it heard, whether it
-//! slips. Pure: from the conversation and the dice.
+//! slips. Pure: from the conversation, the task's traits and the attempt's luck.
 
 use super::conversation::{Conversation, Outcome};
-use super::dice::Dice;
 use super::doses::*;
+use super::luck::Luck;
 use super::notes::Note;
 use super::playbook::Playbook;
-use super::profile::Profile;
+use super::profiles::Doses;
 use super::script::Purpose;
+use super::traits::Traits;
 
 /// One attempt's inclinations.
 #[derive(Debug)]
 pub(super) struct Mind<'a> {
     pub(super) conversation: &'a Conversation<'a>,
     pub(super) playbook: &'a Playbook,
-    profile: Profile,
-    task: Dice,
-    attempt: Dice,
+    pub(super) doses: &'static Doses,
+    pub(super) traits: &'a Traits,
+    pub(super) luck: Luck,
 }
 
-impl<'a> Mind<'a> {
-    pub(super) fn new(
-        conversation: &'a Conversation<'a>,
-        playbook: &'a Playbook,
-        profile: Profile,
-        dice: &Dice,
-        attempt: &str,
-    ) -> Self {
-        let task = dice.narrowed(&playbook.task);
-        let attempt = task.narrowed(attempt);
-        Self { conversation, playbook, profile, task, attempt }
-    }
-
-    /// Whether `weakness` acts in this attempt, and nothing that was heard so far mends it.
+impl Mind<'_> {
+    /// Whether `weakness` acts in this attempt, and nothing that was heard so far mends it. One number is drawn for an
+    /// attempt and weakness, so more and better advice never mends less.
     pub(super) fn suffers(&self, weakness: Weakness) -> bool {
-        self.is_inclined(weakness) && !self.is_mended(weakness)
+        let acts = self.activation(weakness);
+        acts > 0.0
+            && self
+                .happens(&format!("suffers {weakness:?}"), acts * (1.0 - self.strength(weakness)))
     }
 
-    /// Whether `weakness` acts unless something mends it.
-    fn is_inclined(&self, weakness: Weakness) -> bool {
+    /// How often `weakness` acts at this task when nothing mends it.
+    fn activation(&self, weakness: Weakness) -> f64 {
+        // Who repeats a failing call is on the way to clean up.
         if weakness == Weakness::DestroysInputs {
-            return self.is_inclined(Weakness::RepeatsFailure);
+            return 1.0;
         }
-        let acts = self.profile.0.weaknesses.iter().find(|(known, _)| *known == weakness);
-        acts.is_some_and(|(_, acts)| {
-            let prone = self.task.happens(&format!("prone {weakness:?}"), acts.prone_share);
-            let chance = if prone { acts.when_prone } else { acts.otherwise };
-            self.attempt.happens(&format!("acts {weakness:?}"), chance)
-        })
+        let acts = self.doses.weaknesses.iter().find(|(known, _)| *known == weakness);
+        let is_prone = self.traits.prone.contains(&weakness);
+        acts.map_or(0.0, |(_, acts)| if is_prone { acts.when_prone } else { acts.otherwise })
     }
 
-    /// One number is drawn for an attempt and weakness, so more and better advice never mends less.
-    fn is_mended(&self, weakness: Weakness) -> bool {
-        let strength = self
-            .conversation
-            .heard
-            .iter()
-            .map(|(advice, source)| strength(weakness, *advice, *source));
-        let strongest = strength.fold(0.0, f64::max) * self.conversation.attention();
-        self.attempt.happens(&format!("heeds {weakness:?}"), strongest)
+    /// Share of the weakness's attempts that what was heard mends.
+    fn strength(&self, weakness: Weakness) -> f64 {
+        let heard = self.conversation.heard.iter();
+        let strongest = heard.map(|(advice, source)| self.weight(*source) * fit(weakness, *advice));
+        strongest.fold(0.0, f64::max)
+    }
+
+    /// How much of what is said in a place gets through to this model.
+    fn weight(&self, source: Source) -> f64 {
+        let place = SOURCES.iter().find(|(known, _, _)| *known == source);
+        let weight = place.map_or(0.0, |(_, _, weight)| *weight);
+        match source {
+            Source::Interception => weight,
+            _ => weight * self.doses.heeds_words * self.conversation.attention(),
+        }
     }
 
     /// Whether the task is beyond this model, whatever the harness.
     pub(super) fn is_beyond(&self) -> bool {
-        self.task.happens("beyond", self.profile.0.out_of_reach)
+        self.traits.is_beyond
     }
 
-    /// Whether the main part of the work is left out by mistake.
+    /// Whether the work is left out by mistake.
     pub(super) fn slips(&self) -> bool {
+        if self.suffers(Weakness::NeverChecks) && self.happens("unchecked", UNCHECKED_SLIP) {
+            return true;
+        }
+        let heard = |advice| self.conversation.heard(advice);
+        let understands = heard(Advice::UnderstandFirst);
+        let care = if understands { 1.0 - UNDERSTANDS } else { 1.0 };
         let by_length =
             (self.conversation.excess() * SLIP_PER_THOUSAND).min(SLIP_BY_LENGTH_AT_MOST);
-        let by_hurry = if self.hurries() { SLIP_BY_HURRY } else { 0.0 };
-        let by_blindness = if self.is_blind() { SLIP_BY_BLINDNESS } else { 0.0 };
-        self.attempt.happens("slips", self.profile.0.slip + by_length + by_hurry + by_blindness)
+        let when = |applies: bool, chance: f64| if applies { chance } else { 0.0 };
+        let others = when(self.hurries(), SLIP_BY_HURRY)
+            + when(self.is_blind(), SLIP_BY_BLINDNESS)
+            + when(understands && self.is_urged(), SLIP_BY_TORN)
+            + when(self.is_rushed(), SLIP_BY_RUSH);
+        self.happens("slips", self.doses.slip * care + by_length + others)
     }
 
     pub(super) fn hurries(&self) -> bool {
         self.conversation.heard(Advice::Hurry) && self.happens("hurries", HURRIES)
     }
 
+    /// Told to begin at once.
+    pub(super) fn is_urged(&self) -> bool {
+        [Advice::ProduceEarly, Advice::ProduceBluntly, Advice::StopLooking]
+            .into_iter()
+            .any(|advice| self.conversation.heard(advice))
+    }
+
+    /// Whether a model that looks for good reason was kept from it.
+    fn is_rushed(&self) -> bool {
+        self.doses.looks > self.conversation.count(Note::Look)
+            || self.was_stopped(|note| note == Note::Look)
+    }
+
     /// Whether the inspection came cut to little.
     fn is_blind(&self) -> bool {
         self.conversation.turns.iter().any(|turn| match (turn.note, turn.outcome) {
-            (Note::Stanza(index, _), Outcome::Ran { shown: Some(shown), .. }) => {
+            (Note::Stanza(index, _), Outcome::Ran { cut: true, shown, .. }) => {
                 shown < SEEN_ENOUGH && self.purpose(index) == Some(Purpose::Inspect)
             }
             _ => false,
         })
+    }
+
+    /// Whether a flood of output took the thread.
+    pub(super) fn is_drowned(&self) -> bool {
+        self.conversation.last(Note::Flood).is_some_and(
+            |turn| matches!(turn.outcome, Outcome::Ran { shown, .. } if shown > DROWNS),
+        )
     }
 
     /// Whether an output without content is left as the answer.
@@ -98,37 +124,37 @@ impl<'a> Mind<'a> {
         } else {
             return false;
         };
-        let tempted = self.task.happens("placeholder", PLACEHOLDER_TASKS)
-            && self.happens("placeholder", chance);
-        tempted
+        self.traits.is_tempting
             && self.playbook.output_file().is_some()
-            && self.conversation.count(Note::Finish) == 0
+            && self.happens("placeholder", chance)
     }
 
     /// Whether a failing check makes it go back.
     pub(super) fn notices(&self) -> bool {
-        match self.is_inclined(Weakness::FinishesOverFailure) {
-            true => self.is_mended(Weakness::FinishesOverFailure),
-            false => {
-                self.is_mended(Weakness::FinishesOverFailure) || self.happens("notices", NOTICES)
-            }
-        }
+        let chance = NOTICES.max(self.strength(Weakness::FinishesOverFailure));
+        !self.suffers(Weakness::FinishesOverFailure) && self.happens("notices", chance)
+    }
+
+    /// Whether it checks its work: by habit, or because it was told or made to.
+    pub(super) fn checks(&self) -> bool {
+        let chance = self.doses.checks.max(self.strength(Weakness::NeverChecks));
+        !self.hurries() && !self.suffers(Weakness::NeverChecks) && self.happens("checks", chance)
     }
 
     /// Whether a control that stopped real work made it give up the rest.
     pub(super) fn conceded(&self) -> bool {
-        let stopped = self.conversation.turns.iter().any(|turn| match turn.note {
-            Note::Stanza(index, 0) => {
-                turn.outcome == Outcome::Stopped && self.purpose(index) == Some(Purpose::Work)
-            }
-            _ => false,
-        });
-        stopped && self.happens("concedes", CONCEDES)
+        let is_work = |note| matches!(note, Note::Stanza(index, 0) if self.purpose(index) == Some(Purpose::Work));
+        self.was_stopped(is_work) && self.happens("concedes", self.doses.concedes)
+    }
+
+    fn was_stopped(&self, is_meant: impl Fn(Note) -> bool) -> bool {
+        let stopped = |outcome| outcome == Outcome::Stopped;
+        self.conversation.turns.iter().any(|turn| stopped(turn.outcome) && is_meant(turn.note))
     }
 
     /// Something else that may happen in this attempt.
     pub(super) fn happens(&self, what: &str, chance: f64) -> bool {
-        self.attempt.happens(what, chance)
+        self.luck.happens(what, chance)
     }
 
     pub(super) fn purpose(&self, index: usize) -> Option<Purpose> {
@@ -136,8 +162,7 @@ impl<'a> Mind<'a> {
     }
 }
 
-fn strength(weakness: Weakness, advice: Advice, source: Source) -> f64 {
+fn fit(weakness: Weakness, advice: Advice) -> f64 {
     let fit = FITS.iter().find(|(known, fits, _)| *known == weakness && *fits == advice);
-    let place = SOURCES.iter().find(|(known, _, _)| *known == source);
-    fit.zip(place).map_or(0.0, |((_, _, fit), (_, _, weight))| fit * weight)
+    fit.map_or(0.0, |(_, _, fit)| *fit)
 }

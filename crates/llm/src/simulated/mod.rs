@@ -13,7 +13,10 @@
 //! check. As improver it answers requests for a `diagnosis` or a `proposal` from the material that they show, right and
 //! wrong, useful and harmful.
 //!
-//! Reading order: `doses` (every number), `reading` (text to advice), `conversation`, `mind`, `agent`, `improver`, `script`.
+//! What its harnesses are really worth is known exactly: see [`Truth`].
+//!
+//! Reading order: `doses` and `profiles` (every number), `reading` (text to advice), `conversation`, `mind`, `agent`,
+//! `improver`, `script`; then `walk`, `rehearsal` and `truth`.
 //!
 #![doc = include_str!("doses.md")]
 
@@ -21,30 +24,48 @@ mod agent;
 mod conversation;
 mod dice;
 mod doses;
+mod facts;
 mod improver;
+mod luck;
 mod mind;
 mod notes;
 mod playbook;
 mod profile;
+mod profiles;
 mod reading;
+mod rehearsal;
 mod script;
 #[cfg(test)]
 mod table;
+mod temptation;
 #[cfg(test)]
 mod tests;
+mod traits;
+mod truth;
+#[cfg(feature = "twin")]
+mod twin;
+mod walk;
+mod work;
+
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use harness_core::{
     Arguments, Completion, FinishReason, LlmBackend, ModelId, Request, Result, ToolCall, Usage,
 };
 
+pub use self::facts::{Facts, StanzaFacts};
 pub use self::playbook::Playbook;
 pub use self::profile::Profile;
+pub use self::truth::{Course, Truth};
 
 use self::agent::Move;
 use self::conversation::Conversation;
 use self::dice::Dice;
+use self::luck::Luck;
 use self::mind::Mind;
+use self::traits::Traits;
+use self::walk::Walk;
 
 /// A simulated model.
 #[derive(Clone, Debug)]
@@ -53,6 +74,8 @@ pub struct SimulatedLlm {
     profile: Profile,
     dice: Dice,
     playbooks: Vec<Playbook>,
+    /// Set for a model that walks through every course at a task of these traits, instead of drawing one.
+    walk: Option<(Traits, Arc<Mutex<Walk>>)>,
 }
 
 impl SimulatedLlm {
@@ -61,17 +84,27 @@ impl SimulatedLlm {
     pub fn new(profile: Profile, seed: u64, playbooks: impl IntoIterator<Item = Playbook>) -> Self {
         let model = ModelId::new(ModelId::SIMULATED, profile.name());
         let dice = Dice::new(profile.name(), seed);
-        Self { model, profile, dice, playbooks: playbooks.into_iter().collect() }
+        Self { model, profile, dice, playbooks: playbooks.into_iter().collect(), walk: None }
+    }
+
+    /// Who knows what this model's harnesses are really worth.
+    pub fn truth(&self) -> Truth {
+        Truth::new(self.clone())
+    }
+
+    /// The same model at one task, on a walk.
+    fn walking(&self, playbook: Playbook, traits: Traits, walk: Arc<Mutex<Walk>>) -> Self {
+        Self { playbooks: vec![playbook], walk: Some((traits, walk)), ..self.clone() }
     }
 
     fn answer(&self, request: &Request) -> Completion {
         let stage = request.response_schema.as_ref().map(|schema| schema.name.as_str());
         match stage {
             Some("diagnosis") => {
-                Completion::text(improver::diagnose(request, self.profile, &self.dice))
+                Completion::text(improver::diagnose(request, self.profile.0, &self.dice))
             }
             Some("proposal") => {
-                Completion::text(improver::propose(request, self.profile, &self.dice))
+                Completion::text(improver::propose(request, self.profile.0, &self.dice))
             }
             _ => self.act(request),
         }
@@ -81,14 +114,15 @@ impl SimulatedLlm {
     fn act(&self, request: &Request) -> Completion {
         let conversation = Conversation::read(request, &self.playbooks);
         let Some(playbook) = conversation.playbook else { return unknown_task(&conversation) };
-        let first = || {
-            self.dice
-                .narrowed(&playbook.task)
-                .narrowed(&request.seed.unwrap_or(0).to_string())
-                .name()
-        };
+        let task = self.dice.narrowed(&playbook.task);
+        let first = || task.narrowed(&request.seed.unwrap_or(0).to_string()).name();
         let attempt = conversation.attempt.map_or_else(first, str::to_owned);
-        let mind = Mind::new(&conversation, playbook, self.profile, &self.dice, &attempt);
+        let (traits, luck) = match &self.walk {
+            Some((traits, walk)) => (traits.clone(), Luck::Walked(Arc::clone(walk))),
+            None => (Traits::of(&task, self.profile.0), Luck::Drawn(task.narrowed(&attempt))),
+        };
+        let (conversation, traits) = (&conversation, &traits);
+        let mind = Mind { conversation, playbook, doses: self.profile.0, traits, luck };
         let next = match (conversation.offers("finish"), conversation.offers("shell")) {
             (true, true) => agent::next(&mind),
             (true, false) => Move::finish("There is nothing that I could do without a shell."),

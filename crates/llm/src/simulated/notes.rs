@@ -7,7 +7,25 @@ pub(super) enum Note {
     Skill(usize),
     /// A stanza of the playbook, in the first or a later pass.
     Stanza(usize, usize),
+    /// A stanza in a call that cannot be run as it stands.
+    Garbled(usize),
+    /// A look for good reason.
+    Look,
     Explore,
+    /// Sets the environment that later calls rely on.
+    SetUp,
+    /// Prints everything at once.
+    Flood,
+    /// Waits for a server.
+    Wait,
+    /// Fetches what nobody needs.
+    Fetch,
+    /// Keeps its findings where nobody looks for them.
+    Jot,
+    /// Puts a draft in the place of its input.
+    Overwrite,
+    /// Works in a scratch place, and leaves it at that.
+    Sketch,
     Repeat,
     Destroy,
     Ask,
@@ -25,6 +43,15 @@ pub(super) fn id(attempt: &str, turn: usize, note: Note) -> String {
     let text = match note {
         Note::Skill(index) => format!("k{index}"),
         Note::Stanza(index, pass) => format!("s{index}.{pass}"),
+        Note::Garbled(index) => format!("g{index}"),
+        Note::Look => "l".to_owned(),
+        Note::SetUp => "e".to_owned(),
+        Note::Flood => "b".to_owned(),
+        Note::Wait => "w".to_owned(),
+        Note::Fetch => "h".to_owned(),
+        Note::Jot => "j".to_owned(),
+        Note::Overwrite => "o".to_owned(),
+        Note::Sketch => "t".to_owned(),
         Note::Explore => "x".to_owned(),
         Note::Repeat => "r".to_owned(),
         Note::Destroy => "d".to_owned(),
@@ -49,6 +76,15 @@ pub(super) fn read(id: &str) -> Option<(&str, Note)> {
             let (index, pass) = place.split_once('.')?;
             Note::Stanza(index.parse().ok()?, pass.parse().ok()?)
         }
+        ("g", index) => Note::Garbled(index.parse().ok()?),
+        ("l", "") => Note::Look,
+        ("e", "") => Note::SetUp,
+        ("b", "") => Note::Flood,
+        ("w", "") => Note::Wait,
+        ("h", "") => Note::Fetch,
+        ("j", "") => Note::Jot,
+        ("o", "") => Note::Overwrite,
+        ("t", "") => Note::Sketch,
         ("x", "") => Note::Explore,
         ("r", "") => Note::Repeat,
         ("d", "") => Note::Destroy,
@@ -70,10 +106,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn notes_are_read_back(turn in 0usize..500, index in 0usize..90, pass in 0usize..3, which in 0usize..10) {
+        fn notes_are_read_back(turn in 0usize..500, index in 0usize..90, pass in 0usize..3, which in 0usize..19) {
             let note = [
                 Note::Skill(index), Note::Stanza(index, pass), Note::Explore, Note::Repeat, Note::Destroy, Note::Ask,
-                Note::Placeholder, Note::Meddle, Note::Recheck, Note::Finish,
+                Note::Placeholder, Note::Meddle, Note::Recheck, Note::Finish, Note::Garbled(index), Note::Look, Note::SetUp,
+                Note::Flood, Note::Wait, Note::Fetch, Note::Jot, Note::Overwrite, Note::Sketch,
             ][which];
             let id = id("0123456789ab", turn, note);
             prop_assert_eq!(read(&id), Some(("0123456789ab", note)));

@@ -51,17 +51,18 @@ impl Playbook {
         self.stanzas.iter().map(|stanza| stanza.text.as_str())
     }
 
-    /// What later stanzas need from those before `index`.
-    pub(super) fn state_before(&self, index: usize) -> String {
-        let states = self.stanzas.iter().take(index).map(|stanza| stanza.state.as_str());
-        states.filter(|state| !state.is_empty()).collect::<Vec<_>>().join("\n")
+    /// The commands of a stanza with the state that they need, in a shell of their own where there is such state, so that
+    /// nothing of it is left behind.
+    pub(super) fn call(&self, index: usize) -> String {
+        let text = self.stanzas.get(index).map_or("", |stanza| stanza.text.as_str());
+        let state = self.state_before(index);
+        if state.is_empty() { text.to_owned() } else { format!("(\n{state}\n{text}\n)") }
     }
 
-    /// The largest piece of work.
-    pub(super) fn main_work(&self) -> Option<usize> {
-        let work =
-            self.stanzas.iter().enumerate().filter(|(_, stanza)| stanza.purpose == Purpose::Work);
-        work.max_by_key(|(_, stanza)| stanza.text.len()).map(|(index, _)| index)
+    /// What later stanzas need from those before `index`.
+    fn state_before(&self, index: usize) -> String {
+        let states = self.stanzas.iter().take(index).map(|stanza| stanza.state.as_str());
+        states.filter(|state| !state.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn check(&self) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use harness_core::{Error, ErrorKind, Result};
 
-use super::doses::{Doses, PROFILES};
+use super::profiles::{Doses, PROFILES};
 
 /// A named set of documented weaknesses.
 #[derive(Clone, Copy, Debug)]

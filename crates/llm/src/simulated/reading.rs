@@ -111,6 +111,73 @@ const ADVICE: &[(Advice, &[&[&str]])] = &[
             &["not ", "never", "n't", "instead", "carry out", "carried out", "rather", "only"],
         ],
     ),
+    (
+        Advice::WriteWhereAsked,
+        &[
+            &["write", "save", "put", "leave"],
+            &[
+                "where the task",
+                "path that the task",
+                "path the task",
+                "place the task",
+                "file that the task names",
+                "named in the task",
+            ],
+        ],
+    ),
+    (
+        Advice::CheckWork,
+        &[
+            &["check", "verif", "test"],
+            &[
+                "never finish",
+                "not finish",
+                "before you finish",
+                "before finishing",
+                "only then finish",
+            ],
+        ],
+    ),
+    (
+        Advice::CallFormat,
+        &[
+            &["tool call", "arguments", "tool name", "json"],
+            &["exact", "valid", "listed", "schema", "as described"],
+        ],
+    ),
+    (
+        Advice::LimitOutput,
+        &[
+            &[
+                "head",
+                "limit",
+                "few lines",
+                "small part",
+                "never print",
+                "do not print",
+                "only what",
+            ],
+            &["output", "print", "dump", "whole file", "lines"],
+        ],
+    ),
+    (
+        Advice::UseBackground,
+        &[
+            &["background", "nohup", "never wait", "do not wait", "not wait for"],
+            &["server", "foreground", "does not return", "never returns"],
+        ],
+    ),
+    (
+        Advice::FetchLittle,
+        &[&["download", "fetch"], &["only", "need", "smallest", "limit", "not ", "never"]],
+    ),
+    (
+        Advice::UnderstandFirst,
+        &[
+            &["restate", "understand", "read"],
+            &["twice", "every requirement", "each requirement", "all requirements"],
+        ],
+    ),
     (Advice::Placeholder, &[&["placeholder", "empty file", "stub", "dummy", "skeleton"]]),
     (
         Advice::Hurry,
@@ -237,6 +304,13 @@ mod tests {
             ),
             ("If a check fails, fix it; do not finish.", Advice::FixBeforeFinish),
             ("Do not stop with a plan: carry it out.", Advice::ActDontPlan),
+            ("Write the result to the path that the task names.", Advice::WriteWhereAsked),
+            ("Run a check before you finish.", Advice::CheckWork),
+            ("Use the exact tool names, with valid JSON.", Advice::CallFormat),
+            ("Print only what you need: a few lines of output.", Advice::LimitOutput),
+            ("Start servers in the background.", Advice::UseBackground),
+            ("Download only what the task needs.", Advice::FetchLittle),
+            ("Restate every requirement.", Advice::UnderstandFirst),
             ("Start with a placeholder.", Advice::Placeholder),
             ("Use as few commands as you can.", Advice::Hurry),
         ] {

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::super::dice::Dice;
-use super::super::profile::Profile;
+use super::super::profiles::Doses;
 
 /// One call with what it brought.
 #[derive(Debug)]
 struct Shown<'a> {
     step: u64,
+    message: &'a str,
+    excerpt: &'a str,
     tool: &'a str,
     arguments: &'a str,
     status: &'a str,
@@ -29,10 +31,13 @@ const MISTAKEN: &[(&str, f64)] = &[
 ];
 
 /// The answer to a diagnosis request whose material is `data`.
-pub(super) fn answer(data: &Value, profile: Profile, dice: &Dice) -> Value {
+pub(super) fn answer(data: &Value, doses: &Doses, dice: &Dice) -> Value {
+    if dice.happens("invents", doses.improver.invents) {
+        return invented(dice);
+    }
     let shown = shown(&data["steps"]);
     let (mut mechanism, steps, words, mut addressability) = find(data, &shown);
-    if !dice.happens("right", profile.0.diagnoses_right) {
+    if !dice.happens("right", doses.improver.right) {
         mechanism = dice.pick("mistaken", MISTAKEN).copied().unwrap_or("unknown");
         addressability = 0.4;
     }
@@ -50,6 +55,17 @@ pub(super) fn answer(data: &Value, profile: Profile, dice: &Dice) -> Value {
     })
 }
 
+/// A failure that is not there, at steps that do not exist.
+fn invented(dice: &Dice) -> Value {
+    json!({
+        "status": "root_cause",
+        "mechanism": dice.pick("invented", MISTAKEN).copied().unwrap_or("unknown"),
+        "steps": [9_001, 9_002],
+        "description": "It falls for a trap that was laid for it.",
+        "addressability": 0.9,
+    })
+}
+
 fn shown(steps: &Value) -> Vec<Shown<'_>> {
     let mut found = Vec::new();
     for step in steps.as_array().into_iter().flatten() {
@@ -58,6 +74,8 @@ fn shown(steps: &Value) -> Vec<Shown<'_>> {
             let brought = &step["observations"][index];
             found.push(Shown {
                 step: step["step_id"].as_u64().unwrap_or(0),
+                message: step["message"].as_str().unwrap_or_default(),
+                excerpt: brought["excerpt"].as_str().unwrap_or_default(),
                 tool: call["name"].as_str().unwrap_or_default(),
                 arguments: call["arguments"].as_str().unwrap_or_default(),
                 status: brought["status"].as_str().unwrap_or_default(),
@@ -74,6 +92,9 @@ fn find(data: &Value, calls: &[Shown<'_>]) -> Finding {
     let acts: Vec<&Shown<'_>> = calls.iter().filter(|call| call.tool != "finish").collect();
     let missing = data["cause"] == "missing_artifact";
     let invalid = steps_of(acts.iter().filter(|call| call.status == "invalid"));
+    if let Some(finding) = habit(data, &acts, &finish) {
+        return finding;
+    }
     let repeats = repeated(&acts);
     if invalid.len() >= 3 {
         return ("malformed_calls", invalid, "Its calls could not be run.", 0.7);
@@ -111,6 +132,46 @@ fn find(data: &Value, calls: &[Shown<'_>]) -> Finding {
         return ("no_artifact", finish, "It ends without the file that is asked for.", 0.6);
     }
     ("wrong_method", finish, "It ends content with a result that is not right.", 0.2)
+}
+
+/// A way of going wrong that single calls give away.
+fn habit(data: &Value, acts: &[&Shown<'_>], finish: &[u64]) -> Option<Finding> {
+    let where_ =
+        |is_it: &dyn Fn(&Shown<'_>) -> bool| steps_of(acts.iter().filter(|call| is_it(call)));
+    let waits = where_(&|call| call.excerpt.contains("[timed out after "));
+    if !waits.is_empty() {
+        let words = "It waits in the foreground for a command that does not return.";
+        return Some(("blocks_in_foreground", waits, words, 0.8));
+    }
+    let fetches =
+        where_(&|call| call.arguments.contains("truncate -s ") || call.arguments.contains("curl "));
+    if fetches.len() >= 3 {
+        let words = "It fetches far more than the task needs, and nothing else.";
+        return Some(("oversized_download", last(fetches, 5), words, 0.8));
+    }
+    // Just before the end: a flood that was got over is no cause.
+    let last_but_one = acts.last().filter(|call| call.message.contains("print everything"));
+    if let Some(flood) = last_but_one {
+        let words = "It prints so much at once that the task is lost from view.";
+        return Some(("drowned_in_output", vec![flood.step], words, 0.8));
+    }
+    let drafts = where_(&|call| call.changed && call.message.contains("draft over"));
+    if !drafts.is_empty() {
+        let words = "It writes its draft over what it was given.";
+        return Some(("destroys_inputs", drafts, words, 0.8));
+    }
+    let notes = where_(&|call| call.tool == "write_file" && call.arguments.contains("/tmp/"));
+    if data["cause"] == "missing_artifact" && !notes.is_empty() {
+        let words = "It keeps what it found in notes of its own and never writes the file that is asked for.";
+        return Some(("no_artifact", notes, words, 0.8));
+    }
+    let looks_back = acts.iter().any(|call| call.message.contains("check"));
+    let in_one_go = where_(&|call| call.message.contains("in one go"));
+    if !in_one_go.is_empty() && !looks_back && !finish.is_empty() {
+        let words = "It does the work in one go and ends without having looked at the result.";
+        return Some(("never_checks", in_one_go, words, 0.8));
+    }
+    None
 }
 
 fn steps_of<'a>(calls: impl Iterator<Item = &'a &'a Shown<'a>>) -> Vec<u64> {

@@ -43,6 +43,13 @@ const fn idea(
 }
 
 const EXPLORING: &[&str] = &["explores_without_producing", "no_artifact"];
+const OMITTING: &[&str] = &["no_artifact"];
+const CHECKING: &[&str] = &["never_checks"];
+const GARBLING: &[&str] = &["malformed_calls"];
+const DROWNING: &[&str] = &["drowned_in_output"];
+const WAITING: &[&str] = &["blocks_in_foreground"];
+const FETCHING: &[&str] = &["oversized_download"];
+const MISJUDGING: &[&str] = &["wrong_method", "misreads_task", "never_checks"];
 const RETRYING: &[&str] = &["identical_retry", "destroys_inputs"];
 const DESTROYING: &[&str] = &["destroys_inputs"];
 const LOSING: &[&str] = &["loses_environment"];
@@ -210,6 +217,98 @@ pub(super) const IDEAS: &[Idea] = &[
         Say("Do not stop with a plan: carry it out with your tools before you finish."),
     ),
     idea(
+        Good,
+        OMITTING,
+        "/prompts/execution",
+        "result where it is asked for",
+        Say("Write the result to the path that the task names, never only to notes of your own."),
+    ),
+    idea(
+        Good,
+        OMITTING,
+        "/controls/reminders",
+        "reminder of the place",
+        Insert(
+            r#"{"when":"at_start","text":"The result belongs where the task says: write it to the file that the task names."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        CHECKING,
+        "/prompts/verification",
+        "check always",
+        Say("Run a check of the result before you finish, every time."),
+    ),
+    idea(
+        Good,
+        GARBLING,
+        "/controls/repair_tool_calls",
+        "patient call repair",
+        Put(r#"{"max_in_a_row":20}"#),
+    ),
+    idea(
+        Good,
+        GARBLING,
+        "/prompts/system",
+        "exact calls",
+        Say("Tool calls need the exact names and arguments that are listed, as valid JSON."),
+    ),
+    idea(
+        Good,
+        GARBLING,
+        "/tool_descriptions",
+        "shell with an example",
+        Insert(
+            r#"{"tool":"shell","description":"Runs a command with bash and shows its output and exit status. The arguments are an object with the exact key command, as valid JSON. Each call is a new shell."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        DROWNING,
+        "/controls/output_truncation/head_bytes",
+        "short outputs",
+        PutBoth("2500", "/controls/output_truncation/tail_bytes", "2500"),
+    ),
+    idea(
+        Good,
+        DROWNING,
+        "/prompts/execution",
+        "little output",
+        Say("Print only what you need: a few lines of output at a time, never a whole file."),
+    ),
+    idea(Good, WAITING, "/controls/command_time_cap", "time cap", Put(r#"{"seconds":3}"#)),
+    idea(
+        Good,
+        WAITING,
+        "/prompts/execution",
+        "servers in the background",
+        Say(
+            "Start a server in the background, and never wait in the foreground for what does not return.",
+        ),
+    ),
+    idea(Good, FETCHING, "/controls/download_cap", "small downloads", Put(r#"{"mebibytes":32}"#)),
+    idea(
+        Good,
+        FETCHING,
+        "/prompts/execution",
+        "fetch little",
+        Say("Download only the part that the task needs."),
+    ),
+    idea(
+        Good,
+        DESTROYING,
+        "/prompts/memory",
+        "inputs are sacred",
+        Say("What a task gives as input is evidence: never overwrite or delete the given files."),
+    ),
+    idea(
+        Good,
+        MISJUDGING,
+        "/prompts/bootstrap",
+        "every requirement",
+        Say("Restate every requirement in your own words."),
+    ),
+    idea(
         Useless,
         ANY,
         "/prompts/memory",
@@ -221,6 +320,14 @@ pub(super) const IDEAS: &[Idea] = &[
     idea(Useless, ANY, "/controls/download_cap", "download cap", Put(r#"{"mebibytes":512}"#)),
     idea(Useless, ANY, "/controls/repair_tool_calls", "call repair", Put(r#"{"max_in_a_row":3}"#)),
     idea(Useless, ANY, "/controls/output_truncation/head_bytes", "more output", Put("12000")),
+    idea(
+        Useless,
+        DROWNING,
+        "/controls/output_truncation/head_bytes",
+        "less of the beginning",
+        Put("1500"),
+    ),
+    idea(Useless, FETCHING, "/prompts/memory", "thrift", Say("Space is precious, so be thrifty.")),
     idea(
         Useless,
         ANY,
@@ -272,7 +379,13 @@ pub(super) const IDEAS: &[Idea] = &[
         "less output",
         PutBoth("200", "/controls/output_truncation/tail_bytes", "300"),
     ),
-    idea(Harmful, ANY, "/controls/command_time_cap", "short commands", Put(r#"{"seconds":1}"#)),
+    idea(
+        Harmful,
+        ANY,
+        "/controls/output_truncation/tail_bytes",
+        "tail only",
+        PutBoth("200", "/controls/output_truncation/head_bytes", "900"),
+    ),
     idea(
         Harmful,
         ANY,

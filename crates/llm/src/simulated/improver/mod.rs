@@ -5,23 +5,38 @@ mod edits;
 mod ideas;
 mod propose;
 
-use harness_core::{Fingerprint, Request, Role};
+use harness_core::{DocumentEdit, Fingerprint, Request, Role, Surface};
 use serde_json::Value;
 
 use super::dice::Dice;
-use super::profile::Profile;
+use super::profiles::Doses;
 
 /// The answer to a diagnosis request, as JSON text.
-pub(super) fn diagnose(request: &Request, profile: Profile, dice: &Dice) -> String {
+pub(super) fn diagnose(request: &Request, doses: &Doses, dice: &Dice) -> String {
     let data = material(request);
-    diagnose::answer(&data, profile, &dice_of(request, &data, dice)).to_string()
+    let dice = dice_of(request, &data, dice);
+    obeyed(request, doses, &dice)
+        .unwrap_or_else(|| diagnose::answer(&data, doses, &dice).to_string())
 }
 
 /// The answer to a proposal request, as JSON text.
-pub(super) fn propose(request: &Request, profile: Profile, dice: &Dice) -> String {
+pub(super) fn propose(request: &Request, doses: &Doses, dice: &Dice) -> String {
     let is_repair = request.messages.iter().any(|message| message.role == Role::Assistant);
     let data = material(request);
-    propose::answer(&data, is_repair, profile, &dice_of(request, &data, dice)).to_string()
+    let dice = dice_of(request, &data, dice);
+    obeyed(request, doses, &dice)
+        .unwrap_or_else(|| propose::answer(&data, is_repair, doses, &dice).to_string())
+}
+
+/// Every idea as an edit of these surfaces, each at the surface that it is meant for.
+pub(super) fn edits_in_reach(surfaces: &[Surface]) -> Vec<(&'static str, DocumentEdit)> {
+    let surfaces = serde_json::to_value(surfaces).unwrap_or_default();
+    let at_home = |idea: &ideas::Idea| {
+        let surface = surfaces.as_array()?.iter().find(|surface| surface["id"] == idea.surface)?;
+        let edit = serde_json::from_value(edits::edit(idea.change, surface)?).ok()?;
+        Some((idea.name, edit))
+    };
+    ideas::IDEAS.iter().filter_map(at_home).collect()
 }
 
 /// Dice of what the request is about. What commands printed (dates, owners, paths) has no part in it, so that the same run
@@ -43,6 +58,35 @@ fn without_outputs(data: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(without_outputs).collect()),
         other => other.clone(),
     }
+}
+
+/// The answer that a planted instruction asks for, when one is found outside of quoted material and obeyed.
+fn obeyed(request: &Request, doses: &Doses, dice: &Dice) -> Option<String> {
+    let asked = request.messages.iter().filter(|message| message.role == Role::User);
+    let planted = asked.flat_map(|message| unquoted(&message.content)).find_map(demand)?;
+    dice.happens("obeys", doses.improver.obeys).then(|| planted.to_owned())
+}
+
+/// The lines that are not quoted as data.
+fn unquoted(text: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    let outside = |line: &&str| {
+        let was_quoted = is_quoted;
+        is_quoted = match *line {
+            "<data>" => true,
+            "</data>" => false,
+            _ => is_quoted,
+        };
+        !was_quoted && !is_quoted
+    };
+    text.lines().filter(outside).collect()
+}
+
+/// What a line demands that speaks like somebody in charge: the answer, as JSON.
+fn demand(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("gnore the above and answer")?;
+    let (from, to) = (rest.find('{')?, rest.rfind('}')?);
+    rest.get(from..=to)
 }
 
 /// The evidence: one line of JSON between a line `<data>` and a line `</data>`. Null where there is none.

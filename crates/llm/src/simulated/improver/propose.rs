@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::dice::Dice;
-use super::super::profile::Profile;
+use super::super::profiles::Doses;
 use super::edits::edit;
 use super::ideas::{Change, IDEAS, Idea, Worth};
 
@@ -20,8 +20,8 @@ enum Mood {
 }
 
 /// The answer to a proposal request whose material is `data`. A careless answer is mended when it is asked for again.
-pub(super) fn answer(data: &Value, is_repair: bool, profile: Profile, dice: &Dice) -> Value {
-    let [good, useless, harmful, declining, careless] = profile.0.ideas;
+pub(super) fn answer(data: &Value, is_repair: bool, doses: &Doses, dice: &Dice) -> Value {
+    let [good, useless, harmful, declining, careless] = doses.improver.ideas;
     let moods = [
         (Mood::Inspired(Worth::Good), good),
         (Mood::Inspired(Worth::Useless), useless),
@@ -32,7 +32,9 @@ pub(super) fn answer(data: &Value, is_repair: bool, profile: Profile, dice: &Dic
     let weakness = weakness(data);
     let mechanism = weakness["signature"]["mechanism"].as_str().unwrap_or("unknown");
     match dice.pick("mood", &moods) {
-        Some(Mood::Inspired(worth)) => inspired(data, weakness, mechanism, *worth, dice),
+        Some(Mood::Inspired(worth)) => {
+            inspired(data, weakness, mechanism, *worth, doses.improver.names_tasks, dice)
+        }
         Some(Mood::Careless) => careless_answer(weakness),
         _ => decline(weakness, "The evidence is too thin for an edit."),
     }
@@ -45,25 +47,46 @@ fn weakness(data: &Value) -> &Value {
     all.iter().find(|weakness| weakness["id"] == *wanted).or(all.first()).unwrap_or(&Value::Null)
 }
 
-fn inspired(data: &Value, weakness: &Value, mechanism: &str, worth: Worth, dice: &Dice) -> Value {
+fn inspired(
+    data: &Value,
+    weakness: &Value,
+    mechanism: &str,
+    worth: Worth,
+    names_tasks: f64,
+    dice: &Dice,
+) -> Value {
     let options = options(data, mechanism, worth, dice);
     let suggested = data["slot"]["surface"].as_str().filter(|_| dice.happens("follows", FOLLOWS));
     let fitting: Vec<&Draft> =
         options.iter().filter(|draft| Some(draft.surface.as_str()) == suggested).collect();
     let fitting = if fitting.is_empty() { options.iter().collect() } else { fitting };
     let weighted: Vec<(&Draft, f64)> = fitting.into_iter().map(|draft| (draft, 1.0)).collect();
+    let is_named = dice.happens("names a task", names_tasks);
     match dice.pick("idea", &weighted) {
+        Some(draft) if is_named => propose(weakness, &naming(weakness, draft)),
         Some(draft) => propose(weakness, draft),
         None => decline(weakness, "No edit of these surfaces acts on this mechanism."),
     }
 }
 
 /// An idea, worked out for a surface.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Draft {
     surface: String,
     name: &'static str,
     edit: Value,
+}
+
+/// The same with a word on the task that it is for, where it is a text: what no edit should hold.
+fn naming(weakness: &Value, draft: &Draft) -> Draft {
+    let task = weakness["tasks"][0].as_str().unwrap_or_default();
+    let mut edit = draft.edit.clone();
+    let operation = &mut edit["operations"][0];
+    let key = if operation["op"] == "splice" { "new" } else { "value" };
+    if let Some(text) = operation[key].as_str() {
+        operation[key] = format!("{text} This matters in {task}.").into();
+    }
+    Draft { edit, ..draft.clone() }
 }
 
 /// What can be done, minus most of what was rejected before.

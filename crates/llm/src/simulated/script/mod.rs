@@ -6,7 +6,7 @@ mod state;
 use self::scan::Scanner;
 
 /// What a stanza is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// Looks around before anything is changed.
     Inspect,

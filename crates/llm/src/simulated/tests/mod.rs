@@ -4,6 +4,8 @@
 mod bundled;
 mod improving;
 mod place;
+mod truths;
+mod weaknesses;
 
 use std::sync::Arc;
 
@@ -14,10 +16,19 @@ use harness_core::{
 use serde_json::{Value, json};
 
 use self::place::Place;
-use super::doses::{Activation, Doses, Weakness};
+use super::doses::{Activation, Weakness};
+use super::profiles::{Doses, Improver};
 use super::{Playbook, Profile, SimulatedLlm};
 
 const ALWAYS: Activation = Activation { prone_share: 1.0, when_prone: 1.0, otherwise: 1.0 };
+
+const PERFECT: Improver = Improver {
+    right: 1.0,
+    invents: 0.0,
+    ideas: [1.0, 0.0, 0.0, 0.0, 0.0],
+    names_tasks: 0.0,
+    obeys: 1.0,
+};
 
 const fn doses(name: &'static str, weaknesses: &'static [(Weakness, Activation)]) -> Doses {
     Doses {
@@ -26,8 +37,12 @@ const fn doses(name: &'static str, weaknesses: &'static [(Weakness, Activation)]
         weaknesses,
         out_of_reach: 0.0,
         slip: 0.0,
-        diagnoses_right: 1.0,
-        ideas: [1.0, 0.0, 0.0, 0.0, 0.0],
+        heeds_words: 1.0,
+        looks: 0,
+        checks: 1.0,
+        concedes: 0.35,
+        meddles: 0.25,
+        improver: PERFECT,
     }
 }
 
@@ -183,8 +198,8 @@ async fn a_lost_environment_is_really_lost_and_really_kept() {
         [("/controls/environment_persistence", kept)]
     };
     assert_eq!(passes(&FORGETS, &kept(true, true)).await, ALL);
-    // The task needs both: half of it is no help.
-    assert_eq!(passes(&FORGETS, &kept(true, false)).await, 0);
+    // What it relies on is a variable: the directory alone is no help.
+    assert_eq!(passes(&FORGETS, &kept(true, false)).await, ALL);
     assert_eq!(passes(&FORGETS, &kept(false, true)).await, 0);
     let said = "Each call is a fresh shell: repeat exports and the directory in every call.";
     let said = passes(&FORGETS, &[("/prompts/execution", json!(said))]).await;
@@ -225,7 +240,7 @@ async fn a_reminder_and_a_skill_reach_the_model() {
     let skill =
         json!([{ "name": "after-a-failure", "description": "What to do then.", "body": body }]);
     let skilled = passes(&REPEATS, &[("/skills", skill)]).await;
-    assert!((3..ALL).contains(&skilled), "{skilled}");
+    assert!((2..ALL).contains(&skilled), "{skilled}");
 }
 
 #[tokio::test]

@@ -58,7 +58,10 @@ impl Session for Place {
         let began = Instant::now();
         let mut process = tokio::process::Command::new(&command.argv[0]);
         process.args(&command.argv[1..]).current_dir(self.directory()).env_clear();
-        process.env("PATH", PATH).env("HOME", self.root.path());
+        process
+            .env("PATH", PATH)
+            .env("HOME", self.root.path())
+            .env("TMPDIR", self.root.path().join("tmp"));
         process.envs(&command.env).stdin(Stdio::null()).kill_on_drop(true);
         let limit = command.timeout.unwrap_or(std::time::Duration::from_secs(60));
         let (exit, stdout, stderr) = match tokio::time::timeout(limit, process.output()).await {
