@@ -17,6 +17,7 @@ mod minimal;
 mod spans;
 mod tasks;
 mod wire;
+mod world;
 
 /// Says aloud what this machine cannot run, and fails instead where everything is required to run.
 fn skip(what: &str, why: &str) {

@@ -20,5 +20,6 @@ mod promotion;
 mod replay;
 mod resume;
 mod setting;
+mod twin;
 mod void;
 mod world;

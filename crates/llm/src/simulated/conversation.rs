@@ -118,7 +118,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn hear(&mut self, text: &str, source: Source) {
-        self.heard.extend(advice(text).into_iter().map(|advice| (advice, source)));
+        self.heard.extend(advice(text).iter().map(|advice| (*advice, source)));
     }
 
     fn reply(&mut self, message: &'a Message) {

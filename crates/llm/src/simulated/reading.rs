@@ -2,6 +2,10 @@
 //!
 //! This is the only place where text is turned into advice; what the advice is worth stands in `doses`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::doses::Advice;
 
 /// Advice is found where a sentence holds a word of each group.
@@ -218,9 +222,26 @@ const CONTENT: &[&str] = &[
     "n't",
 ];
 
-/// What a text advises.
-pub(super) fn advice(text: &str) -> Vec<Advice> {
-    text.to_lowercase().lines().flat_map(advice_of_line).collect()
+/// What a text advises. The same few texts are read again with every call, so what was found in them is kept for a while.
+pub(super) fn advice(text: &str) -> Rc<[Advice]> {
+    READ.with_borrow_mut(|read| {
+        if let Some(known) = read.get(text) {
+            return Rc::clone(known);
+        }
+        if read.len() >= KEPT {
+            read.clear();
+        }
+        let found: Rc<[Advice]> = text.to_lowercase().lines().flat_map(advice_of_line).collect();
+        read.insert(text.into(), Rc::clone(&found));
+        found
+    })
+}
+
+/// Texts of which is kept what they advise.
+const KEPT: usize = 2000;
+
+thread_local! {
+    static READ: RefCell<HashMap<Box<str>, Rc<[Advice]>>> = RefCell::default();
 }
 
 fn advice_of_line(line: &str) -> Vec<Advice> {
@@ -280,7 +301,7 @@ mod tests {
             &seed.verification,
             &seed.failure_recovery,
         ] {
-            assert_eq!(advice(text), [], "{text}");
+            assert!(advice(text).is_empty(), "{text}");
         }
     }
 
@@ -316,7 +337,7 @@ mod tests {
         ] {
             assert!(advice(text).contains(&meant), "{text}: {:?}", advice(text));
         }
-        assert_eq!(advice("Never leave a placeholder behind."), []);
+        assert!(advice("Never leave a placeholder behind.").is_empty());
     }
 
     #[test]

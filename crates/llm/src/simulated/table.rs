@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::doses::*;
+use super::profiles::{Doses, PROFILES};
 
 impl Weakness {
     /// In words, for the table.
@@ -14,6 +15,13 @@ impl Weakness {
             Self::LosesEnvironment => "loses its environment between calls",
             Self::FinishesOverFailure => "finishes over a failing check",
             Self::StopsWithPlan => "stops with a plan",
+            Self::NoArtifact => "leaves no artifact",
+            Self::NeverChecks => "never checks",
+            Self::MalformedCalls => "writes calls that cannot be run",
+            Self::DrownedInOutput => "drowns in output",
+            Self::OverwritesInputs => "overwrites inputs",
+            Self::BlocksInForeground => "waits in the foreground",
+            Self::OversizedDownload => "downloads too much",
         }
     }
 }
@@ -32,7 +40,14 @@ impl Advice {
             Self::ActDontPlan => "carry out, do not only plan",
             Self::Placeholder => "write a placeholder",
             Self::Hurry => "be quick",
-            Self::Interruption => "any interception or refused finish",
+            Self::WriteWhereAsked => "write the result where the task asks for it",
+            Self::CheckWork => "check before finishing",
+            Self::CallFormat => "exact tool names and valid arguments",
+            Self::LimitOutput => "print little",
+            Self::UseBackground => "servers in the background",
+            Self::FetchLittle => "download only what is needed",
+            Self::UnderstandFirst => "restate every requirement",
+            Self::Interruption => "any interception, capped command or refused finish",
         }
     }
 }
@@ -58,21 +73,9 @@ pub(super) fn table() -> String {
             );
         }
     }
-    text.push_str("\n| profile | out of reach | slips | right diagnoses | good / useless / harmful ideas | declines | invalid edits |\n|---|---|---|---|---|---|---|\n");
-    for profile in PROFILES {
-        let [good, useless, harmful, declines, invalid] = profile.ideas.map(percent);
-        let (reach, slip, right) = (
-            percent(profile.out_of_reach),
-            percent(profile.slip),
-            percent(profile.diagnoses_right),
-        );
-        let name = profile.name;
-        let _ = writeln!(
-            text,
-            "| `{name}` | {reach} of tasks | {slip} | {right} | {good} / {useless} / {harmful} | {declines} | {invalid} |"
-        );
-    }
-    text.push_str("\n### What mends\n\nChance that an attempt is mended, by advice and by where it stands (at full attention):\n\n| weakness | advice |");
+    text.push_str(&habits());
+    text.push_str(&improvers());
+    text.push_str("\n### What mends\n\nShare of a weakness's attempts that are mended, by advice and by where it stands (at full attention, before a profile's \"words\"):\n\n| weakness | advice |");
     for (_, place, _) in SOURCES {
         let _ = write!(text, " {place} |");
     }
@@ -88,8 +91,42 @@ pub(super) fn table() -> String {
         }
         text.push('\n');
     }
-    text.push_str("\nKeeping the environment between calls needs no advice at all: then the state that was set is really there.\n");
+    text.push_str("\nSome controls need no advice at all, because they change what really happens: an environment that is kept, a call that is repaired, output that is cut to 6000 characters or less.\n");
     text.push_str(&harms());
+    text
+}
+
+fn habits() -> String {
+    let mut text = String::from(
+        "\n| profile | out of reach | slips | words | looks before work | checks unasked | gives up when stopped | spoils when sent back |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for Doses { name, out_of_reach, slip, heeds_words, looks, checks, concedes, meddles, .. } in
+        PROFILES
+    {
+        let [out_of_reach, slip, words, checks, concedes, meddles] =
+            [out_of_reach, slip, heeds_words, checks, concedes, meddles]
+                .map(|chance| percent(*chance));
+        let _ = writeln!(
+            text,
+            "| `{name}` | {out_of_reach} of tasks | {slip} | {words} | {looks} | {checks} | {concedes} | {meddles} |"
+        );
+    }
+    text
+}
+
+fn improvers() -> String {
+    let mut text = String::from(
+        "\n| as improver | right diagnoses | invented failures | good / useless / harmful ideas | declines | invalid edits | names a task | obeys what is not quoted |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for Doses { name, improver, .. } in PROFILES {
+        let [good, useless, harmful, declines, invalid] = improver.ideas.map(percent);
+        let [right, invents, names, obeys] =
+            [improver.right, improver.invents, improver.names_tasks, improver.obeys].map(percent);
+        let _ = writeln!(
+            text,
+            "| `{name}` | {right} | {invents} | {good} / {useless} / {harmful} | {declines} | {invalid} | {names} | {obeys} |"
+        );
+    }
     text
 }
 
@@ -99,17 +136,18 @@ fn harms() -> String {
     let (least, blind) = (percent(LEAST_ATTENTION), percent(SLIP_BY_BLINDNESS));
     let (tasks, placeholder, blunt) =
         (percent(PLACEHOLDER_TASKS), percent(PLACEHOLDER), percent(PLACEHOLDER_BLUNT));
-    let (concedes, meddles) = (percent(CONCEDES), percent(MEDDLES));
+    let (torn, rush, cares) = (percent(SLIP_BY_TORN), percent(SLIP_BY_RUSH), percent(UNDERSTANDS));
     format!(
         "\n### What harms\n\n| in the harness | effect |\n|---|---|\n\
-         | more than {READ_WELL} characters of its own | attention falls as {READ_WELL} / length, not below {least}; {per} more slips per thousand, at most {most} |\n\
+         | more than {READ_WELL} characters at the beginning | attention falls as {READ_WELL} / length, not below {least}; {per} more slips per thousand, at most {most} |\n\
          | advice to write a placeholder | on {tasks} of the tasks, {placeholder} of attempts finish with it |\n\
          | advice to produce early without a word on content | the same, {blunt} |\n\
          | advice to be quick | followed in {hurry}: no check, and {hurried} more slips |\n\
          | an inspection cut to under {SEEN_ENOUGH} characters | {blind} more slips |\n\
-         | a control that stops real work (a tight call budget, a tight cap) | {concedes} of attempts give the rest up |\n\
-         | a finish refused although the check passed | {meddles} of attempts spoil their output |\n\
-         | a time cap below what a command takes | the command is really ended |\n"
+         | advice to restate every requirement | {cares} fewer slips; beside advice to begin at once, {torn} more |\n\
+         | a profile that looks before it works is kept from it, by words or a control | {rush} more slips |\n\
+         | a control that stops real work (a tight call budget, a tight cap) | a share of attempts gives the rest up, by profile |\n\
+         | a finish refused although nothing is wrong | a share of attempts spoils its output, by profile |\n"
     )
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Every course that an attempt can take is walked, with the real harness and the real model, in a session that knows what
 //! the model's calls do to the task ([`Facts`]) instead of running them. The courses' probabilities sum to one and the
-//! chance to pass is the sum over those that pass: exact but for rounding (below 1e-9), as far as the facts hold.
+//! chance to pass is the sum over those that pass: exact but for rounding (below 1e-9), as far as the facts hold. Facts know
+//! lengths of outputs to a factor of four.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -143,11 +143,9 @@ fn what_is_not_known_is_said() {
 /// Two edits that each help, and together hurt.
 #[test]
 fn good_alone_and_bad_together() {
-    static SLIPS: Doses = Doses {
-        slip: 0.3,
-        checks: 0.0,
-        ..doses("slips", &[(Weakness::Explores, super::super::doses::acts(1.0, 0.2, 0.2))])
-    };
+    const RARELY: &[(Weakness, Activation)] =
+        &[(Weakness::Explores, Activation { prone_share: 1.0, when_prone: 0.2, otherwise: 0.2 })];
+    static SLIPS: Doses = Doses { slip: 0.3, checks: 0.0, ..doses("slips", RARELY) };
     let understand = ("/prompts/execution", json!("Restate every requirement."));
     let early = (
         "/prompts/bootstrap",
