@@ -8,8 +8,8 @@ use harness_benchmark::harbor::Solution;
 use harness_benchmark::{Assignment, HarborTask, HarborVerifier, Loader, Proportions};
 use harness_core::testing::{InMemorySandbox, Twin};
 use harness_core::{
-    DocumentEdit, Engine, EngineConfig, ErrorKind, Harness, MinimalHarness, Operation, Outcome,
-    Sandbox, Task, TrialLimits,
+    DocumentEdit, Engine, EngineConfig, Environment, ErrorKind, Harness, MinimalHarness, Operation,
+    Outcome, Sandbox, Task, TrialLimits,
 };
 use harness_llm::{Facts, Playbook, Profile, SimulatedLlm, Truth};
 use harness_miner::SignatureMiner;
@@ -163,12 +163,17 @@ fn a_twin_is_the_harness_it_stands_for_but_for_its_attempts() {
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
 }
 
+/// Without an environment: attempts that are drawn need nothing set up.
+fn undemanding(task: &Task) -> Arc<Task> {
+    Arc::new(Task { environment: Environment::default(), ..task.clone() })
+}
+
 /// The whole loop on the twin: how much of what could be gained was found, and what was believed falsely?
 #[tokio::test]
 async fn a_run_on_the_twin_gains_what_its_truth_confirms() {
     let tasks = tasks();
     let (truth, twin) = twin("explorer", &tasks);
-    let plain = plain(&tasks);
+    let plain: Vec<Arc<Task>> = plain(&tasks).iter().map(|task| undemanding(task)).collect();
     let assignment = Assignment::stratified(&plain, 1, Proportions::default()).unwrap();
     let gate = GateKind::Sequential;
     let mut engine = Engine::builder(twin)

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use harness_benchmark::{Assignment, Proportions};
 use harness_core::testing::{InMemorySandbox, Twin};
 use harness_core::{
-    DocumentEdit, Engine, EngineConfig, Event, Harness, MinimalHarness, Observer, Result,
-    SplitName, Verdict,
+    DocumentEdit, Engine, EngineConfig, Environment, Event, Harness, MinimalHarness, Observer,
+    Result, SplitName, Task, Verdict,
 };
 use harness_llm::{Profile, Truth};
 use harness_miner::SignatureMiner;
@@ -39,8 +39,8 @@ pub(crate) struct Found {
 }
 
 /// Adds up what trials cost that nobody made.
-#[derive(Debug, Default)]
-struct Tokens(AtomicU64);
+#[derive(Clone, Debug, Default)]
+struct Tokens(Arc<AtomicU64>);
 
 impl Observer for Tokens {
     fn observe(&self, event: &Event<'_>) {
@@ -58,12 +58,13 @@ pub(crate) async fn run(
     asked: &Table,
     number: u64,
 ) -> Result<Found> {
-    let benchmark = Assignment::stratified(&world.tasks, number, Proportions::default())?
-        .benchmark(&world.tasks)?;
+    let tasks: Vec<Arc<Task>> = world.tasks.iter().map(|task| undemanding(task)).collect();
+    let benchmark =
+        Assignment::stratified(&tasks, number, Proportions::default())?.benchmark(&tasks)?;
     let sealed: Vec<_> =
         benchmark.tasks(SplitName::Sealed).iter().map(|task| task.name.clone()).collect();
     let gate: GateKind = asked.gate.parse()?;
-    let tokens = Arc::new(Tokens::default());
+    let tokens = Tokens::default();
     let mut engine = Engine::builder(Twin::new(MinimalHarness::default(), Arc::new(truth.clone())))
         .model(world.model(profile, 0))
         .sandbox(InMemorySandbox::default())
@@ -73,7 +74,7 @@ pub(crate) async fn run(
         .proposer(LlmProposer::new())
         .validator(RegressionValidator::from(gate))
         .identity("gate", gate)
-        .observer(Arc::clone(&tokens))
+        .observer(tokens.clone())
         .config(EngineConfig {
             rounds: asked.rounds,
             width: asked.width as usize,
@@ -100,6 +101,11 @@ pub(crate) async fn run(
         trials: count(report.trials.scored + report.trials.void),
         tokens: count(tokens.0.load(Ordering::Relaxed) + report.spent.tokens()),
     })
+}
+
+/// The task without an environment: attempts that are drawn need nothing set up.
+fn undemanding(task: &Task) -> Arc<Task> {
+    Arc::new(Task { environment: Environment::default(), ..task.clone() })
 }
 
 #[derive(Debug, Default)]

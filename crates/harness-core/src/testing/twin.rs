@@ -46,7 +46,7 @@ pub trait Nature<H>: fmt::Debug + Send + Sync {
 /// with the same pass rates, trajectories, activations and costs, drawn in microseconds.
 ///
 /// The trial's seed decides the draw. A sandbox is only asked to keep the verdict: [`InMemorySandbox`](super::InMemorySandbox)
-/// with [`Twin::verifier`] will do. A twin that was read back from its document has no nature and refuses to run.
+/// with [`Twin::verifier`] will do, for tasks whose environment asks for no commands. A twin that was read back from its document has no nature and refuses to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent, bound = "H: Serialize + DeserializeOwned")]
 pub struct Twin<H> {
