@@ -231,8 +231,10 @@ mod tests {
         assert_eq!(command("You have looked [exit status 0] enough."), None);
         let cut = command("ab\n[… 9 bytes left out …]\nc\n[exit status 0]").unwrap().0;
         assert!(matches!(cut, Outcome::Ran { succeeded: true, cut: true, .. }));
-        let ended = |content| super::command(Note::Wait, content).unwrap().0;
-        let capped = |seconds| ended(&format!("[timed out after {seconds} s and was ended]"));
+        let capped = |seconds: u64| {
+            let content = format!("[timed out after {seconds} s and was ended]");
+            super::command(Note::Wait, &content).unwrap().0
+        };
         assert!(matches!(capped(WAIT - 1), Outcome::Ran { ended: true, .. }));
         assert!(matches!(capped(WAIT), Outcome::Ran { ended: false, .. }));
     }

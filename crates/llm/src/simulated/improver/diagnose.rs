@@ -109,15 +109,6 @@ fn find(data: &Value, calls: &[Shown<'_>]) -> Finding {
             "It looks at one thing after the other and never begins to make what is asked for.";
         return ("explores_without_producing", last(looking, 6), words, 0.85);
     }
-    if acts.iter().all(|call| !call.changed) && acts.len() <= 4 {
-        let steps = if finish.is_empty() { steps_of(acts.iter()) } else { finish };
-        return (
-            "stops_with_a_plan",
-            steps,
-            "It says what it would do and ends without having done it.",
-            0.8,
-        );
-    }
     let lost = lost_state(&acts);
     if !lost.is_empty() {
         let words = "It sets variables or the directory in one call and relies on them in later ones, where they are gone.";
@@ -127,6 +118,15 @@ fn find(data: &Value, calls: &[Shown<'_>]) -> Finding {
     if let (Some(check), Some(end)) = (failing, finish.last()) {
         let words = "The last check it ran failed, and it finished all the same.";
         return ("finishes_over_failing_check", vec![check.step, *end], words, 0.8);
+    }
+    if acts.iter().all(|call| !call.changed) && acts.len() <= 4 {
+        let steps = if finish.is_empty() { steps_of(acts.iter()) } else { finish };
+        return (
+            "stops_with_a_plan",
+            steps,
+            "It says what it would do and ends without having done it.",
+            0.8,
+        );
     }
     if missing {
         return ("no_artifact", finish, "It ends without the file that is asked for.", 0.6);

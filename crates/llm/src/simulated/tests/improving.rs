@@ -133,7 +133,9 @@ fn proposal(
 #[test]
 fn proposals_conform_and_apply_unless_they_are_careless() {
     let seed_harness = harness(&[]);
-    for profile in Profile::all() {
+    // One of each quality.
+    for name in ["explorer", "amnesiac", "mixed"] {
+        let profile = Profile::named(name).unwrap();
         let (mut declined, mut invalid, mut surfaces) = (0, 0, BTreeMap::<String, u32>::new());
         for seed in 0..200 {
             let mechanism = MECHANISMS[usize::try_from(seed).unwrap() % MECHANISMS.len()];

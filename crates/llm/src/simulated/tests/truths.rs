@@ -71,12 +71,13 @@ fn controls() -> Vec<MinimalHarness> {
     ]
 }
 
-/// Real commands, real controls: every profile but the one that waits, under five harnesses.
+/// Real commands, real controls: every profile but the one that waits, each under every other harness.
 #[tokio::test]
 async fn real_attempts_pass_as_often_as_the_truth_says() {
-    for profile in Profile::all().filter(|profile| profile.name() != "flooder") {
-        for (index, harness) in controls().iter().enumerate() {
-            let z = deviation(profile.0, harness, 40).await;
+    let profiles = Profile::all().filter(|profile| profile.name() != "flooder");
+    for (first, profile) in profiles.enumerate() {
+        for (index, harness) in controls().iter().enumerate().skip(first % 2).step_by(2) {
+            let z = deviation(profile.0, harness, 14).await;
             assert!(z.abs() < 4.0, "{} under harness {index}: {z:.1}", profile.name());
         }
     }
@@ -94,7 +95,7 @@ async fn a_set_up_line_in_the_solution_does_not_mislead_the_truth() {
         model.truth().pass_rate(&harness(&[]), &TaskName::new("count")).unwrap()
     };
     assert!((rate(&with_line) - rate(&without)).abs() < 1e-9);
-    let z = deviation(Profile::named("amnesiac").unwrap().0, &harness(&[]), 60).await;
+    let z = deviation(Profile::named("amnesiac").unwrap().0, &harness(&[]), 24).await;
     assert!(z.abs() < 4.0, "{z}");
 }
 
@@ -159,7 +160,7 @@ fn good_alone_and_bad_together() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
     /// A cost of ever longer prompts: words that say nothing never help.
     #[test]
     fn empty_words_never_help(length in 0usize..280, seed in 0u64..4) {
