@@ -199,12 +199,12 @@ impl<'a> RunContext<'a> {
         &self,
         trajectory: &Trajectory,
         activations: &BTreeMap<String, u64>,
-        spent: Spent,
+        spent: crate::trial::Spent,
     ) {
+        self.meter.account().add(spent);
         let mut log = self.log();
         log.trajectory = trajectory.clone();
         log.activations = activations.clone();
-        log.spent += spent;
     }
 
     pub(crate) fn share_log(&self) -> Arc<Mutex<TrialLog>> {

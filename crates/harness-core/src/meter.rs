@@ -77,7 +77,7 @@ impl Account {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, spent: Spent) {
+    pub(crate) fn add(&self, spent: Spent) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += spent;
     }
 }

@@ -92,10 +92,11 @@ fn look_up(mind: &Mind<'_>) -> Option<Move> {
 
 /// The first stanza, when all it does is look; or everything at once.
 fn inspect(mind: &Mind<'_>) -> Option<Move> {
-    if mind.conversation.count(Note::Flood) == 0 && !work::has_begun(mind) {
-        if let Some(flood) = temptation::flood(mind) {
-            return Some(flood);
-        }
+    if mind.conversation.count(Note::Flood) == 0
+        && !work::has_begun(mind)
+        && let Some(flood) = temptation::flood(mind)
+    {
+        return Some(flood);
     }
     let unseen = mind.purpose(0) == Some(Purpose::Inspect) && !work::is_done(mind, 0, 0);
     unseen.then(|| work::stanza(mind, 0, 0, "I look at what is there."))
