@@ -11,7 +11,7 @@ fn truth(doses: &'static Doses, seed: u64) -> Truth {
     SimulatedLlm::new(Profile(doses), seed, [playbook()]).truth()
 }
 
-fn rate(doses: &'static Doses, seed: u64, harness: &MinimalHarness) -> f64 {
+pub(super) fn rate(doses: &'static Doses, seed: u64, harness: &MinimalHarness) -> f64 {
     truth(doses, seed).pass_rate(harness, &TaskName::new("count")).unwrap()
 }
 

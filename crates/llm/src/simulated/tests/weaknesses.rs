@@ -45,7 +45,8 @@ async fn unchecked_work_is_often_no_work() {
     let told =
         passes_with(&TRUSTS, &said("/prompts/verification", "Run a check before you finish."))
             .await;
-    assert!(enforced >= 9 && told > unaided, "{enforced} {told} {unaided}");
+    // Some of those whose work was right spoil it when they are sent back.
+    assert!(enforced >= 7 && told > unaided, "{enforced} {told} {unaided}");
 }
 
 #[tokio::test]
@@ -109,16 +110,15 @@ async fn downloads_end_where_the_cap_is() {
     );
 }
 
-#[tokio::test]
-async fn the_same_control_helps_one_and_hurts_another() {
+/// By the truth, not by a dozen attempts: the harm is one attempt in eleven.
+#[test]
+fn the_same_control_helps_one_and_hurts_another() {
     static LOOKS: Doses = Doses { looks: 7, ..doses("looks", &[]) };
-    let cap = || {
-        let message =
-            "You have looked enough. Create the required output now with its real content.";
-        [("/controls/unchanged_cap", json!({ "max_calls": 6, "message": message }))]
-    };
-    let explorer = (passes(&EXPLORES, &[]).await, passes(&EXPLORES, &cap()).await);
-    let scholar = (passes(&LOOKS, &[]).await, passes(&LOOKS, &cap()).await);
-    assert!(explorer.1 > explorer.0 + 6, "{explorer:?}");
-    assert!(scholar.1 < scholar.0, "{scholar:?}");
+    let message = "You have looked enough. Create the required output now with its real content.";
+    let cap = json!({ "max_calls": 6, "message": message });
+    let (bare, capped) = (harness(&[]), harness(&[("/controls/unchanged_cap", cap)]));
+    let change = |doses| truths::rate(doses, 1, &capped) - truths::rate(doses, 1, &bare);
+    let (explorer, scholar) = (change(&EXPLORES), change(&LOOKS));
+    assert!(explorer > 0.5, "{explorer}");
+    assert!(scholar < -0.05, "{scholar}");
 }
