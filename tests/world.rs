@@ -109,7 +109,7 @@ async fn deviation(
         let passed = f64::from(u8::from(trial.passed() == Some(true)));
         surplus += passed - rate;
         variance += rate * (1.0 - rate);
-        let certain = rate < 1e-9 || rate > 1.0 - 1e-9;
+        let certain = !(1e-9..=1.0 - 1e-9).contains(&rate);
         assert!(!certain || (passed - rate).abs() < 1e-9, "{}: {rate}", trial.key.task);
     }
     surplus / variance.sqrt().max(0.5)
