@@ -9,7 +9,7 @@ use harness_benchmark::{Assignment, HarborTask, HarborVerifier, Loader, Proporti
 use harness_core::testing::{InMemorySandbox, Twin};
 use harness_core::{
     DocumentEdit, Engine, EngineConfig, Environment, ErrorKind, Harness, MinimalHarness, Operation,
-    Outcome, Sandbox, Task, TrialLimits,
+    Outcome, Sandbox, Task, TaskName, TrialLimits,
 };
 use harness_llm::{Facts, Playbook, Profile, SimulatedLlm, Truth};
 use harness_miner::SignatureMiner;
@@ -52,14 +52,21 @@ fn plain(tasks: &[HarborTask]) -> Vec<Arc<Task>> {
     tasks.iter().map(|task| Arc::clone(&task.task)).collect()
 }
 
-/// The truth on facts that were measured in `sandbox`.
-async fn measured(model: &SimulatedLlm, tasks: &[HarborTask], sandbox: &dyn Sandbox) -> Truth {
-    let mut truth = model.truth().with_limits(limits());
+/// How the tasks' commands behave in `sandbox`, whoever plays them.
+async fn facts(tasks: &[HarborTask], sandbox: &dyn Sandbox) -> Vec<(TaskName, Facts)> {
+    let mut all = Vec::new();
     for task in tasks {
         let facts = Facts::measure(&playbook(task), &task.task, sandbox).await.unwrap();
-        truth = truth.with_facts(task.task.name.clone(), facts);
+        all.push((task.task.name.clone(), facts));
     }
-    truth
+    all
+}
+
+/// The truth on measured facts.
+fn measured(model: &SimulatedLlm, facts: &[(TaskName, Facts)]) -> Truth {
+    facts.iter().fold(model.truth().with_limits(limits()), |truth, (name, facts)| {
+        truth.with_facts(name.clone(), facts.clone())
+    })
 }
 
 /// The minimal harness with controls that send back, keep and stop.
@@ -119,11 +126,12 @@ async fn deviation(
 #[tokio::test]
 async fn the_twin_passes_as_often_as_real_attempts_in_a_real_sandbox() {
     let (tasks, Some(sandbox)) = (tasks(), sandbox()) else { return };
+    let facts = facts(&tasks, sandbox.as_ref()).await;
     for (profile, harness) in
         [("amnesiac", MinimalHarness::default()), ("planner", guarded()), ("clumsy", guarded())]
     {
         let model = model(profile, &tasks);
-        let truth = measured(&model, &tasks, sandbox.as_ref()).await;
+        let truth = measured(&model, &facts);
         let z = deviation(&model, &truth, &harness, &tasks, &sandbox).await;
         assert!(z.abs() < 4.0, "{profile}: {z:.1} standard deviations from the truth");
     }

@@ -77,7 +77,7 @@ async fn real_attempts_pass_as_often_as_the_truth_says() {
     let profiles = Profile::all().filter(|profile| profile.name() != "flooder");
     for (first, profile) in profiles.enumerate() {
         for (index, harness) in controls().iter().enumerate().skip(first % 2).step_by(2) {
-            let z = deviation(profile.0, harness, 14).await;
+            let z = deviation(profile.0, harness, 10).await;
             assert!(z.abs() < 4.0, "{} under harness {index}: {z:.1}", profile.name());
         }
     }
