@@ -154,7 +154,7 @@ impl Draws {
             })
             .collect();
         let passing = courses.iter().filter(|course| course.objections.is_none());
-        let pass_rate = passing.map(|course| course.probability).sum::<f64>() / total;
+        let pass_rate = passing.fold(0.0, |sum, course| sum + course.probability) / total;
         Self { courses, up_to, pass_rate }
     }
 

@@ -78,7 +78,9 @@ impl Truth {
     /// As [`Truth::courses`].
     pub fn pass_rate(&self, harness: &MinimalHarness, task: &TaskName) -> Result<f64> {
         let courses = self.courses(harness, task)?;
-        Ok(courses.iter().filter(|course| course.passed).map(|course| course.probability).sum())
+        let passing = courses.iter().filter(|course| course.passed);
+        // Not `sum`: that of nothing is -0, which is printed with its sign.
+        Ok(passing.fold(0.0, |rate, course| rate + course.probability))
     }
 
     /// Every course of an attempt of `harness` at the task.
