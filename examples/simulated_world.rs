@@ -1,7 +1,7 @@
 //! The simulated world: what harnesses are really worth to simulated models, and how much of that the loop finds.
 //!
 //! ```sh
-//! cargo run --release --example simulated_world -- table                       # the README's table
+//! cargo run --release --example simulated_world -- table                       # what the loop finds in every profile's world
 //! cargo run --release --example simulated_world -- truth --profile explorer    # true pass rates of a harness, task by task
 //! cargo run --release --example simulated_world -- attempts --profile planner  # the same beside real attempts in a sandbox
 //! ```

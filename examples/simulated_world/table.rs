@@ -1,4 +1,4 @@
-//! The README's table: what the loop finds in every profile's world, and how each profile fares with the others' harnesses.
+//! The table: what the loop finds in every profile's world, and how each profile fares with the others' harnesses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
