@@ -27,13 +27,14 @@ async fn ends_are_told_apart(sandbox: &Arc<dyn Sandbox>) {
     assert_eq!(run(&*session, "exit 42").await.exit, Exit::Code(42));
     assert_eq!(run(&*session, "kill -TERM $$").await.exit, Exit::Signal(15));
     assert_eq!(run(&*session, "kill -KILL $$").await.exit, Exit::Signal(9));
-    let slow = Command::shell("echo before; sleep 60").with_timeout(Duration::from_millis(200));
+    let slow = Command::shell("echo before; sleep 60").with_timeout(Duration::from_secs(1));
     let begun = Instant::now();
     let output = session.exec(&slow).await.unwrap();
     assert_eq!(output.exit, Exit::TimedOut);
     assert_eq!(output.stdout.text(), "before\n");
-    assert!(begun.elapsed() < Duration::from_secs(2));
-    assert!(output.elapsed >= Duration::from_millis(200));
+    // Far less than the command would take, and far more than a loaded machine adds.
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(output.elapsed >= Duration::from_secs(1));
 }
 
 async fn what_cannot_be_started_is_data(sandbox: &Arc<dyn Sandbox>) {
@@ -113,7 +114,8 @@ async fn commands_run_at_the_same_time(sandbox: &Arc<dyn Sandbox>) {
         }
     });
     futures::future::join_all(commands).await;
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    // One after the other they would take ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
 }
 
 async fn what_cannot_be_given_is_refused(sandbox: &Arc<dyn Sandbox>) {

@@ -96,13 +96,16 @@ async fn daemons_outlive_their_command_and_not_their_session(sandbox: &Arc<dyn S
 
 async fn a_held_pipe_does_not_delay(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
+    // Far less than the pipes are held open, and than `run` waits: how soon is for a bench to say.
+    let soon = Duration::from_secs(20);
     let begun = Instant::now();
     let output = run(&*session, "sleep 100 & echo started").await;
     assert_eq!(output.stdout.text(), "started\n");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < soon, "{:?}", begun.elapsed());
+    let begun = Instant::now();
     let flood = run(&*session, "yes & echo started >&2").await;
     assert_eq!(flood.stderr.text(), "started\n");
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < soon, "{:?}", begun.elapsed());
 }
 
 async fn a_writing_daemon_survives(sandbox: &Arc<dyn Sandbox>) {
@@ -134,9 +137,9 @@ async fn stopped_and_forking_trees_end(sandbox: &Arc<dyn Sandbox>) {
          kill -STOP $$; sleep {marker}"
     );
     let command = Command::shell(script).with_timeout(Duration::from_millis(300));
-    let begun = Instant::now();
+    // That it ends at all: without a process table of its own the chain is chased, which takes a loaded machine long. What
+    // does not end is an error of the session's after fifteen seconds.
     assert_eq!(session.exec(&command).await.unwrap().exit, Exit::TimedOut);
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(
         stdout(&*session, &format!("pgrep -fc '[{}]{}' || true", &hop[..1], &hop[1..]))
