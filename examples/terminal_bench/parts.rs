@@ -211,10 +211,16 @@ pub(crate) async fn sandbox(
         && options.sandbox == SandboxChoice::Auto
         && !may_run_restricted(options.agent, model.model())
     {
+        let why_no_stronger: Vec<&str> = isolation
+            .residual
+            .iter()
+            .map(String::as_str)
+            .filter(|residual| residual.contains("is not available here"))
+            .collect();
         return Err(wrong(format!(
-            "this machine offers no namespaces, and {isolation} has no private root: {}\n\
+            "this machine offers no namespaces, and {isolation} has no private root:\n{}\n\
              To run {} there all the same, say --sandbox landlock.",
-            isolation.residual.first().map_or("", String::as_str),
+            why_no_stronger.join("\n"),
             model.model(),
         )));
     }
