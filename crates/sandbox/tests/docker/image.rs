@@ -8,10 +8,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 const PROGRAMS: &[&str] = &[
-    "bash", "sh", "cat", "cksum", "chmod", "cp", "date", "dd", "echo", "env", "false", "find",
-    "grep", "head", "id", "kill", "ln", "ls", "mkdir", "mkfifo", "mv", "nproc", "printf", "ps",
-    "pwd", "readlink", "rm", "sed", "seq", "setsid", "sleep", "sort", "stat", "tail", "tee",
-    "test", "timeout", "touch", "tr", "true", "uname", "wc", "yes",
+    "bash", "sh", "basename", "cat", "cksum", "chmod", "cp", "date", "dd", "dirname", "echo",
+    "env", "false", "find", "grep", "head", "id", "kill", "ln", "ls", "mkdir", "mkfifo", "mv",
+    "nproc", "printf", "ps", "pwd", "readlink", "rm", "sed", "seq", "setsid", "sleep", "sort",
+    "stat", "tail", "tee", "test", "timeout", "touch", "tr", "true", "uname", "wc", "yes",
 ];
 
 /// A build context, made once.

@@ -190,9 +190,11 @@ fn an_image_is_pulled_from_a_registry() {
             Err(why) => return skip(&why),
         };
         let name = format!("{}/pulled:1", registry_address());
-        podman::run(&["tag", options.image.as_deref().unwrap(), &name]);
+        let image = options.image.as_deref().unwrap();
+        podman::run(&["tag", image, &name]);
         podman::run(&["push", "--quiet", &name]);
-        podman::run(&["untag", &name]);
+        // Named alone, an image loses all its names.
+        podman::run(&["untag", image, &name]);
         let environment = Environment { image: Some(name), ..Environment::default() };
         let session = open(&connect(options).await, &environment).await;
         assert_eq!(stdout(&*session, "echo from the registry").await, "from the registry\n");
