@@ -12,6 +12,9 @@ use super::options::{ContainerOptions, ContainerUser};
 /// The label by which a later engine knows whose container it was.
 pub(super) const OWNER: &str = "self-harness.owner";
 
+/// Processes of one user on the host, over all its sessions.
+const NPROC: i64 = 32_768;
+
 /// Waits for the end of its input, and with it the container's.
 const FIRST_PROCESS: &str = "while read -r _; do :; done";
 
@@ -75,8 +78,9 @@ fn host_config(options: &ContainerOptions, environment: &Environment) -> Result<
         ulimits: Some(vec![
             limit("core", 0),
             limit("nofile", 4096),
-            // Podman gives the daemon's own where none is named.
-            limit("nproc", processes),
+            // Counted over all containers of a user, so no limit of a session's: that is `pids_limit`. Podman gives the daemon's
+            // own, which may be too few, where none is named.
+            limit("nproc", processes.max(NPROC)),
             limit("fsize", file_bytes),
         ]),
         ..HostConfig::default()
