@@ -79,6 +79,9 @@ fn limits_reach_the_kernel() {
         environment.limits.processes = Some(40);
         environment.limits.disk_bytes = Some(1 << 20);
         let session = open(&connect(options).await, &environment).await;
+        let large = "head -c 3000000 /dev/zero > large; stat -c %s large";
+        let size = session.exec(&Command::shell(large)).await.unwrap().stdout.text();
+        assert_eq!(size.trim(), "1048576");
         // One process, bounded: it reads 200 MiB into one variable and would end by itself.
         let hungry = Command::shell("head -c 200000000 /dev/zero | tail -c 200000000 | wc -c");
         let output = session.exec(&hungry).await.unwrap();
@@ -87,9 +90,6 @@ fn limits_reach_the_kernel() {
             "for i in $(seq 60); do sleep 30 & done 2>/dev/null; jobs -p | wc -l; kill $(jobs -p)";
         let made = session.exec(&Command::shell(forks)).await.unwrap().stdout.text();
         assert!(made.trim().parse::<u32>().unwrap_or(0) < 40, "{made}");
-        let large = "head -c 3000000 /dev/zero > large; stat -c %s large";
-        let size = session.exec(&Command::shell(large)).await.unwrap().stdout.text();
-        assert_eq!(size.trim(), "1048576");
         session.close().await.unwrap();
     });
 }
