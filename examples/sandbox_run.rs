@@ -2,6 +2,7 @@
 //!
 //! ```console
 //! $ cargo run --release --example sandbox_run -- exec --workspace DIR --memory 1000000000 -- make test
+//! $ cargo run --release --example sandbox_run -- exec --root debian.tar.xz -- apt-get install -y ./some.deb
 //! $ cargo run --release --example sandbox_run -- collect --from DIR --to NEW
 //! $ cargo run --release --example sandbox_run -- verify --workspace DIR --tests DIR --artifact answer.txt
 //! ```
@@ -21,9 +22,9 @@ use clap::Parser as _;
 use harness_core::{
     Command, Environment, Exit, Network, OutputLimit, Result, Sandbox as _, Session as _,
 };
-use harness_sandbox::{CollectLimits, OutputStream, SandboxOptions, collect};
+use harness_sandbox::{CollectLimits, OutputStream, SandboxKind, SandboxOptions, collect};
 
-use options::{Collect, Exec, Options, What};
+use options::{Collect, Exec, Level, Options, What};
 
 /// What `timeout` of coreutils says, and what containers say when it is not the command that failed.
 const TIMED_OUT: u8 = 124;
@@ -43,7 +44,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(exec: Exec) -> Result<ExitCode> {
-    let mut options = SandboxOptions::new(exec.level.into());
+    let kind = match (exec.level, &exec.root) {
+        // The weakest that is ever chosen has no root of its own.
+        (Level::Auto, Some(_)) => SandboxKind::Namespace,
+        (level, _) => level.into(),
+    };
+    let mut options = SandboxOptions::new(kind);
+    if let Some(root) = &exec.root {
+        options = options.with_root(options::root(root, &exec.store)?);
+    }
     if let Some(directory) = &exec.workspace {
         options = options.with_workspace(options::directory(directory)?);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harness_core::{Error, ErrorKind, Result};
-use harness_sandbox::SandboxKind;
+use harness_sandbox::{RootFileSystem, RootStore, SandboxKind};
 
 #[derive(Debug, Parser)]
 #[command(about = "Runs, collects and verifies what nobody should trust")]
@@ -29,6 +29,12 @@ pub(crate) struct Exec {
     /// The writable working directory; a fresh one in the session when absent
     #[arg(long, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
+    /// A root file system in place of the host's system directories: a directory, or a tarball, which is unpacked once
+    #[arg(long, value_name = "PATH")]
+    pub(crate) root: Option<PathBuf>,
+    /// Where tarballs are unpacked
+    #[arg(long, value_name = "DIR", default_value_os_t = default_store())]
+    pub(crate) store: PathBuf,
     /// How strongly to isolate
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) level: Level,
@@ -101,6 +107,19 @@ impl From<Level> for SandboxKind {
             Level::Landlock => Self::Landlock,
         }
     }
+}
+
+/// In the user's cache.
+fn default_store() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.unwrap_or_else(std::env::temp_dir).join("self-harness/roots")
+}
+
+/// The root file system at `path`, unpacked if it is a tarball that never was.
+pub(crate) fn root(path: &Path, store: &Path) -> Result<RootFileSystem> {
+    if path.is_dir() { RootFileSystem::unpacked(path) } else { RootStore::new(store).unpack(path) }
 }
 
 /// The absolute path of a directory that exists.

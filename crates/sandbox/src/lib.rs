@@ -23,6 +23,8 @@ mod features;
 mod options;
 #[cfg(target_os = "linux")]
 mod root;
+#[cfg(all(target_os = "linux", feature = "tarballs"))]
+mod store;
 #[cfg(target_os = "linux")]
 mod supervisor;
 #[cfg(target_os = "linux")]
@@ -48,3 +50,5 @@ pub use features::{Feature, features};
 pub use options::SandboxOptions;
 #[cfg(target_os = "linux")]
 pub use root::RootFileSystem;
+#[cfg(all(target_os = "linux", feature = "tarballs"))]
+pub use store::RootStore;

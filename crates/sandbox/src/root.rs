@@ -6,8 +6,9 @@ use harness_core::{Error, ErrorKind, Result};
 
 /// An unpacked root file system, shared read-only by the sessions that stand on it.
 ///
-/// Unpacking tarballs and images is left to whoever has them: `tar --numeric-owner --xattrs -xpf` as root for an engine that is
-/// root. An ordinary user's must be unpacked by its subordinate ids.
+/// `RootStore` (feature `tarballs`) makes them from tarballs. What somebody else has unpacked must have the owners that sessions
+/// see translated: those of the tarball for an engine that is root (`tar --numeric-owner --xattrs -xpf` as root), the
+/// subordinate ids of an ordinary user's. Images from registries will become such directories, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootFileSystem {
     path: PathBuf,
@@ -30,7 +31,8 @@ impl RootFileSystem {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The directory.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -25,7 +25,31 @@ pub(crate) enum Confinement {
     Unconfined,
 }
 
-/// Engine to spawner, once: what all sessions have in common.
+/// Engine to supervisor, first of all: what it is there for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Open sessions.
+    Serve(Setup),
+    /// Unpack the tarball whose descriptor travels along, and end.
+    #[cfg(feature = "tarballs")]
+    Unpack(Unpack),
+}
+
+/// How a tarball becomes a directory.
+#[cfg(feature = "tarballs")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unpack {
+    /// The directory that keeps root file systems.
+    pub(crate) store: String,
+    /// The tarball's digest, which is the new directory's name.
+    pub(crate) digest: String,
+    /// Bytes that its files may take.
+    pub(crate) bytes: u64,
+    /// Files and directories that it may hold.
+    pub(crate) entries: u64,
+}
+
+/// Engine to spawner: what all sessions have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Setup {
     pub(crate) confinement: Confinement,
@@ -153,6 +177,12 @@ pub(crate) enum Reply {
     ProcessesEnded,
     /// The namespaces travel along.
     Namespaces,
+    /// The root file system lies in its store.
+    #[cfg(feature = "tarballs")]
+    Unpacked,
+    /// The tarball is not one that can be unpacked, and why.
+    #[cfg(feature = "tarballs")]
+    BadTarball { message: String },
     /// A path does not lead to what was asked for.
     BadPath { missing: bool, message: String },
     /// The session's own machinery failed.

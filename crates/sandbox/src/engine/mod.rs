@@ -8,6 +8,8 @@ mod spawner;
 #[cfg(feature = "docker")]
 pub(crate) use capture::Kept;
 pub use session::{LocalSession, OutputStream};
+#[cfg(feature = "tarballs")]
+pub(crate) use spawner::order;
 pub(crate) use spawner::{Refusal, Spawner};
 
 use std::io;

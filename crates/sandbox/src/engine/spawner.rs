@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -14,13 +14,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::broken;
 use crate::sys;
-use crate::wire::{self, MARKER, Numbered, Plan, Reply, Setup};
+use crate::wire::{self, MARKER, Numbered, Order, Plan, Reply, Setup};
 
 /// A supervisor process of this engine's. It ends, with every session, when this is dropped or the
 /// engine dies in whatever way.
 #[derive(Debug)]
 pub(crate) struct Spawner {
-    setup: Setup,
+    order: Order,
     running: Mutex<Running>,
 }
 
@@ -43,7 +43,8 @@ impl Spawner {
     /// # Errors
     /// [`ErrorKind::Sandbox`] when the program cannot be executed again.
     pub(crate) fn start(setup: Setup) -> Result<Self> {
-        Ok(Self { running: Mutex::new(Running::start(&setup)?), setup })
+        let order = Order::Serve(setup);
+        Ok(Self { running: Mutex::new(Running::start(&order, &[])?), order })
     }
 
     /// Asks for a session; returns the engine's end of its socket, on which all else will be told.
@@ -69,7 +70,7 @@ impl Spawner {
                 Ok(()) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if attempt > 0 => return Err(broken("asking the supervisor", error)),
-                Err(_) => *running = Running::start(&self.setup)?,
+                Err(_) => *running = Running::start(&self.order, &[])?,
             }
         }
         Ok(false)
@@ -100,8 +101,22 @@ impl Spawner {
     }
 }
 
+/// Has a supervisor of its own do `order`, with the descriptors that it needs, and waits for its answer.
+///
+/// # Errors
+/// [`ErrorKind::Sandbox`] when it cannot be started, or ends without an answer.
+#[cfg(feature = "tarballs")]
+pub(crate) fn order(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Reply> {
+    let running = Running::start(order, fds)?;
+    let received = wire::receive::<Numbered<Reply>>(running.control.as_fd());
+    match received.map_err(|error| broken("hearing from the supervisor", error))? {
+        Some((reply, _)) => Ok(reply.body),
+        None => Err(broken("hearing from the supervisor", io::Error::other("it ended"))),
+    }
+}
+
 impl Running {
-    fn start(setup: &Setup) -> Result<Self> {
+    fn start(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Self> {
         is_in_executable()?;
         let start = || {
             let (control, theirs) = pair()?;
@@ -114,7 +129,7 @@ impl Running {
                 .stderr(Stdio::null())
                 .spawn()?;
             let running = Self { control, process: Some(process) };
-            wire::send(running.control.as_fd(), setup, &[], true)?;
+            wire::send(running.control.as_fd(), order, fds, true)?;
             Ok(running)
         };
         start().map_err(|error| broken("starting the sandbox's supervisor", error))

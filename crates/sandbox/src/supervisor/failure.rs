@@ -16,6 +16,11 @@ impl Failure {
         Self { doing: doing.into(), errno: errno.raw_os_error() }
     }
 
+    #[cfg(feature = "tarballs")]
+    pub(super) fn from_io(doing: &str, error: &io::Error) -> Self {
+        Self { doing: doing.to_owned(), errno: error.raw_os_error().unwrap_or(libc::EIO) }
+    }
+
     pub(super) fn into_reply(self) -> Reply {
         Reply::Failed { doing: self.doing, errno: self.errno }
     }

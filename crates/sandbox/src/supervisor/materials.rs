@@ -1,6 +1,7 @@
 //! What every session is made from, prepared once.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -71,14 +72,14 @@ impl Materials {
     }
 }
 
-fn is_pretended_root() -> bool {
+pub(super) fn is_pretended_root() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let whole = map.split_whitespace().nth(2).is_some_and(|count| count == "4294967295");
     !whole && map.split_whitespace().nth(1).is_some_and(|outside| outside != "0")
 }
 
 /// Enters a user namespace in which this process keeps its ids.
-fn enter_user_namespace(many_ids: bool) -> Result<Option<Subordinate>, Failure> {
+pub(super) fn enter_user_namespace(many_ids: bool) -> Result<Option<Subordinate>, Failure> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     if many_ids && let Some(subordinate) = subordinate(uid) {
         confine::while_dumpable(|| map_by_helpers(uid, gid, subordinate))??;
@@ -124,6 +125,13 @@ fn map_by_helpers(uid: u32, gid: u32, ids: Subordinate) -> Result<(), Failure> {
     let (wait, go) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("making a pipe")?;
     let helper = sys::clone_process(0, || {
+        // Its copy of the other end, above all: the pipe would never end.
+        let _ = sys::close_all_but(&[
+            rustix::stdio::stdin(),
+            rustix::stdio::stdout(),
+            rustix::stdio::stderr(),
+            wait.as_fd(),
+        ]);
         let mut byte = [0_u8];
         let _ = rustix::io::read(&wait, &mut byte);
         let map = |program: &str, id: u32, (first, count): (u32, u32)| {
@@ -143,7 +151,7 @@ fn map_by_helpers(uid: u32, gid: u32, ids: Subordinate) -> Result<(), Failure> {
     let entered = sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS);
     drop(go);
     let status = rustix::process::waitid(
-        rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&helper.pidfd)),
+        rustix::process::WaitId::PidFd(helper.pidfd.as_fd()),
         rustix::process::WaitIdOptions::EXITED,
     );
     entered.doing("creating a user namespace")?;

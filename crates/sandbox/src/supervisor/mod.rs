@@ -27,6 +27,8 @@ mod start;
 mod sweep;
 mod template;
 mod tree;
+#[cfg(feature = "tarballs")]
+mod unpack;
 mod view;
 
 use std::fs::File;

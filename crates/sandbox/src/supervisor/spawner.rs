@@ -19,18 +19,27 @@ use super::materials::Materials;
 use super::start::{After, Live, start};
 use super::{confine, sweep, tree};
 use crate::sys::{self, Child};
-use crate::wire::{self, Numbered, Plan, Reply, Setup};
+use crate::wire::{self, Numbered, Order, Plan, Reply, Setup};
 
 /// How often a control group is tried again that could not be removed at once.
 const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Serves until the engine is gone, then ends every session.
+/// Does what the engine ordered.
 pub(super) fn run() -> io::Result<()> {
     let control = prepare()?;
-    let Some((setup, _)) = wire::receive::<Setup>(control.as_fd())? else { return Ok(()) };
+    match wire::receive::<Order>(control.as_fd())? {
+        Some((Order::Serve(setup), _)) => serve(control, &setup),
+        #[cfg(feature = "tarballs")]
+        Some((Order::Unpack(order), fds)) => super::unpack::run(&control, &order, fds),
+        None => Ok(()),
+    }
+}
+
+/// Serves until the engine is gone, then ends every session.
+fn serve(control: OwnedFd, setup: &Setup) -> io::Result<()> {
     let swept = sweep::start(Path::new(&setup.state));
     let mut spawner = Spawner {
-        materials: Materials::prepare(&setup),
+        materials: Materials::prepare(setup),
         live: swept.into_iter().map(finishing).collect(),
         leaving: Vec::new(),
     };

@@ -290,7 +290,7 @@ fn abandon(live: &Live, failure: Failure) -> Failure {
     failure
 }
 
-fn pair() -> Result<(OwnedFd, OwnedFd), Failure> {
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Failure> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .doing("making a pair of sockets")
 }
@@ -302,15 +302,9 @@ fn child(
     memory: Memory,
     session: impl FnOnce(Memory) -> Result<(), Failure>,
 ) -> Infallible {
-    let mut keep = vec![
-        rustix::stdio::stdin(),
-        rustix::stdio::stdout(),
-        rustix::stdio::stderr(),
-        socket.as_fd(),
-    ];
-    keep.extend_from_slice(more);
+    let mut keep = more.to_vec();
     keep.extend(memory.file());
-    let outcome = sys::close_all_but(&keep).doing("closing inherited descriptors");
+    let outcome = keep_only(socket, &keep);
     let outcome = outcome.and_then(|()| session(memory));
     let failed = outcome.is_err();
     if let Err(failure) = outcome {
@@ -319,7 +313,19 @@ fn child(
     sys::exit_now(i32::from(failed))
 }
 
-fn map_ids(pid: i32, deny: bool, uids: &str, gids: &str) -> Result<(), Failure> {
+/// Closes all but these and the standard streams, which are nothing: the owners of the others must not run again.
+pub(super) fn keep_only(socket: &OwnedFd, more: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+    let mut keep = vec![
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+        socket.as_fd(),
+    ];
+    keep.extend_from_slice(more);
+    sys::close_all_but(&keep).doing("closing inherited descriptors")
+}
+
+pub(super) fn map_ids(pid: i32, deny: bool, uids: &str, gids: &str) -> Result<(), Failure> {
     if deny {
         // The kernel's condition for mapping a group without privilege.
         fs::write(format!("/proc/{pid}/setgroups"), "deny").doing("writing setgroups")?;
