@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt, TryStreamExt};
+use futures::FutureExt;
 use harness_core::testing::{Chance, InMemorySandbox, ManualClock, ScriptedVerifier};
 use harness_core::{
-    Caps, Clock, Engine, EngineBuilder, Error, ErrorKind, Journal, Record, Result, RunReport,
+    Caps, Clock, Engine, EngineBuilder, Error, ErrorKind, Result, RunReport,
     StopReason, Verifier,
 };
 use harness_validator::RegressionValidator;
 
 use crate::asking::Asking;
 use crate::disk::{Disk, DiskFault};
-use crate::journal::LogJournal;
+use crate::journal::{self, LogJournal};
 use crate::plan::{Faults, Plan};
 use crate::scheduler::{End, Scheduler};
 use crate::server::Server;
@@ -20,7 +20,10 @@ use crate::stages;
 use crate::witness::Witness;
 
 /// More sessions than any plan needs: one that reaches this goes round in circles.
-const MOST_SESSIONS: u32 = 400;
+const MOST_SESSIONS: u32 = 100;
+/// So often a cap is raised by as much as it was at first; then by twice as much each time. Trials that end void are run again by every
+/// session that asks for them, so a run whose owner only ever adds less than they take would never be over.
+const EQUAL_RAISES: u32 = 30;
 /// More steps than any session takes.
 const ENDLESS: u64 = 20_000_000;
 
@@ -50,6 +53,8 @@ struct Stage<'a> {
     server: Server,
     witness: Witness,
     caps: Caps,
+    /// How often a cap was raised.
+    raises: u32,
 }
 
 /// The run with nothing failing, nothing taking time, and nobody waiting for anybody.
@@ -76,7 +81,7 @@ pub fn undisturbed(plan: &Plan) -> Result<Account> {
 /// An end that no disturbance explains.
 pub fn disturbed(plan: &Plan) -> Result<Account> {
     let mut stage = Stage::new(plan, plan.seed);
-    let mut kills = 0;
+    let (mut kills, mut last) = (0, String::new());
     for session in 1..=MOST_SESSIONS {
         let steps = stage.disturb(session);
         let began = stage.clock.now();
@@ -84,12 +89,16 @@ pub fn disturbed(plan: &Plan) -> Result<Account> {
         stage.check_caps(began);
         match end {
             End::Done(Ok(report)) => return Ok(stage.account(&report, session, kills)),
-            End::Done(Err(error)) => stage.heed(error)?,
+            End::Done(Err(error)) => {
+                last = error.report();
+                stage.heed(error)?;
+            }
             End::Killed => kills += 1,
         }
         stage.interrupt();
     }
-    Err(Error::new(ErrorKind::Contract, format!("not over after {MOST_SESSIONS} sessions")))
+    let message = format!("not over after {MOST_SESSIONS} sessions; the last error: {last}");
+    Err(Error::new(ErrorKind::Contract, message))
 }
 
 /// A whole seed: `Err` tells what did not hold.
@@ -114,7 +123,7 @@ impl<'a> Stage<'a> {
         let (clock, witness) = (ManualClock::new(), Witness::default());
         let server = Server::new(clock.clone(), witness.clone(), plan.faults.clone(), seed);
         let chance = Chance::new(seed ^ 0xd15_7ab5);
-        Self { plan, chance, clock, disk: Disk::default(), server, witness, caps: plan.caps }
+        Self { plan, chance, clock, disk: Disk::default(), server, witness, caps: plan.caps, raises: 0 }
     }
 
     /// Decides how the coming session ends: the steps it may take, or a disk that fails.
@@ -196,8 +205,9 @@ impl<'a> Stage<'a> {
             self.witness.object(format!("{dollars} dollars were charged: {:?}", self.caps));
         }
         let lasted = self.clock.now() - began;
-        // A session's time begins and ends with a record of it.
-        let records = self.plan.sync * 2;
+        // A session's time begins when the record of its beginning is safe, and it ends with a record that may have to wait for
+        // a sync that is under way, and then takes one of its own.
+        let records = self.plan.sync * 3;
         if self.caps.time.is_some_and(|cap| lasted > cap + records) {
             self.witness.object(format!("a session lasted {lasted:?}: {:?}", self.caps));
         }
@@ -208,16 +218,22 @@ impl<'a> Stage<'a> {
         self.witness.note(&error.report());
         match error.kind() {
             ErrorKind::Budget => {
-                let more = &self.plan.caps;
-                self.caps.tokens = add(self.caps.tokens, more.tokens);
-                self.caps.trials = add(self.caps.trials, more.trials);
-                self.caps.usd = add(self.caps.usd, more.usd);
-                self.caps.time = add(self.caps.time, more.time);
+                self.raise_caps();
                 Ok(())
             }
             ErrorKind::Journal | ErrorKind::Infrastructure => Ok(()),
             _ => Err(error),
         }
+    }
+
+    fn raise_caps(&mut self) {
+        self.raises += 1;
+        let times = 1 << self.raises.saturating_sub(EQUAL_RAISES).min(20);
+        let (caps, first) = (&mut self.caps, &self.plan.caps);
+        caps.tokens = add(caps.tokens, first.tokens.map(|tokens| tokens * u64::from(times)));
+        caps.trials = add(caps.trials, first.trials.map(|trials| trials * u64::from(times)));
+        caps.usd = add(caps.usd, first.usd.map(|usd| usd * f64::from(times)));
+        caps.time = add(caps.time, first.time.map(|time| time * times));
     }
 
     /// The session is gone: by its own end, or by a power cut, which takes along what was not synced.
@@ -226,32 +242,12 @@ impl<'a> Stage<'a> {
             self.disk.power_cut(&mut self.chance);
         }
         self.disk.mend();
-        self.witness.compare(&self.records());
+        self.witness.compare(&journal::texts(&self.disk));
         self.clock.advance(Duration::from_secs(self.chance.below(100)));
     }
 
-    /// What a reader finds now.
-    fn records(&self) -> Vec<Record> {
-        let scheduler = Scheduler::default();
-        let journal = LogJournal::open(
-            self.disk.clone(),
-            &scheduler,
-            &self.clock,
-            Duration::ZERO,
-            &self.witness,
-        );
-        let read = async move { journal.scan().await?.try_collect().await };
-        match scheduler.run(read, &self.clock, &mut Chance::new(0), ENDLESS) {
-            End::Done(Ok(records)) => records,
-            other => {
-                self.witness.object(format!("the journal cannot be read: {other:?}"));
-                Vec::new()
-            }
-        }
-    }
-
     fn account(&self, report: &RunReport, sessions: u32, kills: u32) -> Account {
-        self.witness.compare(&self.records());
+        self.witness.compare(&journal::texts(&self.disk));
         let result = essence(report.clone());
         self.witness.note(&result);
         Account {

@@ -73,9 +73,9 @@ impl Pen {
         let mut batches = jobs.ready_chunks(16);
         while let Some(batch) = batches.next().await {
             let outcome = self.commit(&batch).await;
-            for (_, record, done) in batch {
+            for (body, record, done) in batch {
                 if outcome.is_ok() {
-                    self.witness.acknowledged(&record);
+                    self.witness.acknowledged(&record, &body);
                 }
                 // Nobody waits any more when the append was dropped; the record is kept all the same.
                 let _unheard = done.send(outcome.map_err(|fault| {
@@ -150,6 +150,16 @@ impl LogJournal {
     }
 }
 
+/// The text of every record that a reader finds on `disk` now.
+pub(crate) fn texts(disk: &Disk) -> Vec<String> {
+    let bytes = disk.read();
+    let text = |(_, body): &([u8; CHECK], &[u8])| String::from_utf8_lossy(body).into_owned();
+    frames(&bytes).0.iter().map(text).collect()
+}
+
+/// How the text of a trial begins: all others need not be read to find the trials.
+const TRIAL: &[u8] = br#"{"record":"trial_finished""#;
+
 /// The scored trials among `frames`.
 fn scored_trials(frames: &Frames<'_>) -> HashMap<TrialId, Arc<Trial>> {
     let trial = |body: &[u8]| match serde_json::from_slice(body).ok()? {
@@ -158,7 +168,8 @@ fn scored_trials(frames: &Frames<'_>) -> HashMap<TrialId, Arc<Trial>> {
         }
         _ => None,
     };
-    frames.iter().filter_map(|(_, body)| trial(body)).collect()
+    let trials = frames.iter().filter(|(_, body)| body.starts_with(TRIAL));
+    trials.filter_map(|(_, body)| trial(body)).collect()
 }
 
 #[async_trait]

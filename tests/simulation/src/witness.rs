@@ -24,10 +24,9 @@ struct Seen {
 }
 
 impl Witness {
-    /// The journal says that this record is safe.
-    pub fn acknowledged(&self, record: &Record) {
-        let text = text(record);
-        self.note(&text);
+    /// The journal says that this record, written as `text`, is safe.
+    pub fn acknowledged(&self, record: &Record, text: &str) {
+        self.note(text);
         let again = match record {
             Record::TrialFinished { trial } if trial.passed().is_some() => {
                 let seed = trial.id().map_or(0, |id| id.0.seed());
@@ -41,7 +40,7 @@ impl Witness {
         if again {
             self.object(format!("recorded twice: {text}"));
         }
-        lock(&self.0).acknowledged.push(text);
+        lock(&self.0).acknowledged.push(text.to_owned());
     }
 
     /// The server was asked this on behalf of the trial with this seed, or of a stage.
@@ -58,12 +57,12 @@ impl Witness {
     }
 
     /// Compares what is on record with what was acknowledged.
-    pub fn compare(&self, found: &[Record]) {
-        let mut rest = found.iter().map(text);
+    pub fn compare(&self, found: &[String]) {
+        let mut rest = found.iter();
         let lost = lock(&self.0)
             .acknowledged
             .iter()
-            .find(|wanted| !rest.any(|found| found == **wanted))
+            .find(|wanted| !rest.any(|found| found == *wanted))
             .cloned();
         if let Some(lost) = lost {
             self.object(format!("acknowledged and lost, or out of order: {lost}"));
@@ -89,8 +88,4 @@ impl Witness {
     pub fn hash(&self) -> String {
         lock(&self.0).hasher.finalize().to_hex()[..16].to_owned()
     }
-}
-
-fn text(record: &Record) -> String {
-    serde_json::to_string(record).unwrap_or_else(|error| error.to_string())
 }
