@@ -10,6 +10,7 @@ use harness_core::{
 };
 use serde_json::Value;
 
+use crate::seal::{self, Sealed};
 use crate::{SqliteJournal, tables};
 
 /// What an audit found.
@@ -33,6 +34,9 @@ pub struct Audit {
     pub promotions: Vec<Promotion<Value>>,
     /// Harnesses by fingerprint.
     pub harnesses: HashMap<Fingerprint, Value>,
+    /// Whether the file is, byte for byte, the one that was closed in good order. A journal that is being written, or whose writer
+    /// was killed, has no seal: its records are checked all the same, the room between them is not.
+    pub sealed: bool,
     /// Where what is written down is not what follows from the trials and calls; empty for a sound journal.
     pub discrepancies: Vec<String>,
 }
@@ -77,7 +81,15 @@ pub async fn audit(directory: impl AsRef<Path>) -> Result<Audit> {
             .discrepancies
             .push(format!("{} records were read, and {count} are there", audit.records));
     }
+    audit.discrepancies.extend(tables::flaws(journal.file())?);
     audit.discrepancies.extend(tables::differences(journal.file())?);
+    match seal::check(journal.file())? {
+        Sealed::Not => {}
+        Sealed::Holds => audit.sealed = true,
+        Sealed::Broken => audit.discrepancies.push(
+            "the file is not, byte for byte, the one that was closed: it was damaged or altered since".to_owned(),
+        ),
+    }
     Ok(audit)
 }
 

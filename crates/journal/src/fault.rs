@@ -35,6 +35,17 @@ pub(crate) fn lost(file: &Path, left: i64, acknowledged: i64) -> Error {
     Error::new(ErrorKind::Journal, message)
 }
 
+/// A journal that was closed in good order is another file now.
+pub(crate) fn seal_broken(file: &Path, seal: &Path) -> Error {
+    let message = format!(
+        "the journal {} is not, byte for byte, the file that was closed: it was damaged or altered since, if only where no \
+         record lies; restore it from a copy, or, if it was changed on purpose, remove {} and rely on its hash chain alone",
+        file.display(),
+        seal.display()
+    );
+    Error::new(ErrorKind::Journal, message)
+}
+
 /// A later version of this crate wrote it.
 pub(crate) fn newer(file: &Path, found: i64, known: i64) -> Error {
     let message = format!(

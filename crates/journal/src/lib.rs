@@ -7,6 +7,7 @@ mod lock;
 mod reader;
 mod row;
 mod schema;
+mod seal;
 mod sqlite;
 mod steps;
 mod tables;

@@ -8,8 +8,8 @@ use harness_core::Result;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::chain::Link;
-use crate::fault;
 use crate::tip::Tip;
+use crate::{fault, seal};
 
 /// What the file holds now; a program refuses what is above the version it was built for.
 pub(crate) const VERSION: i64 = 2;
@@ -28,6 +28,7 @@ pub(crate) fn open_writing(file: &Path) -> Result<Connection> {
     if file.exists() {
         // Before anything is opened for writing: what is refused must stay as it is.
         check_untouched(file)?;
+        seal::lift(file)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -171,7 +172,7 @@ pub(crate) fn tip(file: &Path, connection: &Connection) -> Result<Tip> {
     Ok(last)
 }
 
-fn log_beside(file: &Path) -> PathBuf {
+pub(crate) fn log_beside(file: &Path) -> PathBuf {
     let mut name = OsString::from(file.as_os_str());
     name.push("-wal");
     PathBuf::from(name)

@@ -29,6 +29,21 @@ pub(crate) fn end(file: &Path) -> Result<(String, u64)> {
     Ok((Link::to_hex(tip.link), u64::try_from(tip.seq).unwrap_or_default()))
 }
 
+/// At most so many are named: one damaged page can break every row after it.
+const MOST_FLAWS: usize = 20;
+
+/// What SQLite finds wrong with the file's structure and indexes.
+pub(crate) fn flaws(file: &Path) -> Result<Vec<String>> {
+    let failed = |source| fault::failed(file, "checking the structure of", source);
+    let connection = schema::open_reading(file)?;
+    let mut check =
+        connection.prepare(&format!("PRAGMA integrity_check({MOST_FLAWS})")).map_err(failed)?;
+    let said = check.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
+    let said = said.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
+    let flaws = said.into_iter().filter(|line| line != "ok");
+    Ok(flaws.map(|line| format!("SQLite finds: {line}")).collect())
+}
+
 /// Fills the tables once more, from the log alone, and names those that differ. A file of version 1 has none.
 pub(crate) fn differences(file: &Path) -> Result<Vec<String>> {
     let failed = |source| fault::failed(file, "deriving the tables of", source);

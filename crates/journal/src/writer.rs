@@ -11,10 +11,10 @@ use harness_core::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::fault;
 use crate::row::{Entry, Place};
 use crate::steps::Packed;
 use crate::tip::{Tip, TipFile};
+use crate::{fault, seal};
 
 /// At most this much in one transaction: what is acknowledged together is also lost together when it fails.
 const MOST_RECORDS: usize = 1024;
@@ -98,6 +98,20 @@ impl Pen {
                     Err(why) => Err(Error::new(ErrorKind::Journal, why.clone())),
                 });
             }
+        }
+        self.close();
+    }
+
+    /// In good order: the log goes into the file, and the file under its seal.
+    fn close(self) {
+        let Self { file, connection, broken, .. } = self;
+        let closed = connection.close();
+        // What could not be written leaves nothing that could be vouched for.
+        if broken.is_some() || closed.is_err() {
+            return;
+        }
+        if let Err(error) = seal::put(&file) {
+            tracing::warn!(%error, file = %file.display(), "the closed journal was not sealed");
         }
     }
 
