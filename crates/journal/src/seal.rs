@@ -97,8 +97,8 @@ pub(crate) fn lift(file: &Path) -> Result<()> {
 pub(crate) fn check(file: &Path) -> Result<Sealed> {
     let failed = |source| fault::failed(file, "checking the seal of", source);
     let Some(line) = read(file).map_err(failed)? else { return Ok(Sealed::Not) };
-    let holds = !has_log(file)
-        && Seal::of(file).map_err(failed)?.line().as_bytes() == line.as_slice();
+    let holds =
+        !has_log(file) && Seal::of(file).map_err(failed)?.line().as_bytes() == line.as_slice();
     // A writer that came meanwhile has taken it off: what was read is then a file that is being written.
     match (holds, read(file).map_err(failed)?) {
         (_, None) => Ok(Sealed::Not),

@@ -5,8 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use harness_core::testing::{Chance, InMemorySandbox, ManualClock, ScriptedVerifier};
 use harness_core::{
-    Caps, Clock, Engine, EngineBuilder, Error, ErrorKind, Result, RunReport,
-    StopReason, Verifier,
+    Caps, Clock, Engine, EngineBuilder, Error, ErrorKind, Result, RunReport, StopReason, Verifier,
 };
 use harness_validator::RegressionValidator;
 
@@ -123,7 +122,16 @@ impl<'a> Stage<'a> {
         let (clock, witness) = (ManualClock::new(), Witness::default());
         let server = Server::new(clock.clone(), witness.clone(), plan.faults.clone(), seed);
         let chance = Chance::new(seed ^ 0xd15_7ab5);
-        Self { plan, chance, clock, disk: Disk::default(), server, witness, caps: plan.caps, raises: 0 }
+        Self {
+            plan,
+            chance,
+            clock,
+            disk: Disk::default(),
+            server,
+            witness,
+            caps: plan.caps,
+            raises: 0,
+        }
     }
 
     /// Decides how the coming session ends: the steps it may take, or a disk that fails.

@@ -1,6 +1,10 @@
 //! Many seeds, each a whole run disturbed in its own way: see the crate's documentation.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows only functions marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only functions marked as tests"
+)]
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +37,10 @@ const REGRESSIONS: [(u64, &str); 8] = [
     (6084, "the same"),
     (7534, "the same"),
     (8303, "the same"),
-    (7517, "a session that was stopped by the cap on time waited for a sync under way before its last record"),
+    (
+        7517,
+        "a session that was stopped by the cap on time waited for a sync under way before its last record",
+    ),
     (9836, "the same"),
 ];
 
