@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use harness_core::minimal::{
     ArtifactGuard, CallPolicy, CheckBeforeFinish, CommandTimeCap, Controls, DownloadCap,
-    EnvironmentPersistence, GuardMode, IdenticalCallGuard, OutputTruncation, Reminder,
+    EnvironmentPersistence, GuardMode, IdenticalCallGuard, InputGuard, OutputTruncation, Reminder,
     ReminderTrigger, RepairToolCalls, Skill, SubAgent, ToolCallBudget, ToolDescription, ToolName,
     UnchangedCap,
 };
 use harness_core::testing::ScriptedLlm;
 use harness_core::{
-    Arguments, Completion, Finish, Harness, MinimalHarness, ObservationStatus, Request, RunContext,
-    Sandbox, SandboxPath, Task, ToolCall, Trajectory, TrialLimits,
+    Arguments, Completion, File, Finish, Harness, MinimalHarness, ObservationStatus, Request, RunContext,
+    Sandbox, SandboxPath, Task, ToolCall, Trajectory, TrialLimits, Upload,
 };
 use serde_json::{Value, json};
 
@@ -64,7 +64,21 @@ async fn attempt_at(
     script: Vec<Completion>,
     limits: TrialLimits,
 ) -> Attempt {
+    attempt_prepared(harness, task, &[], script, limits).await
+}
+
+async fn attempt_prepared(
+    harness: &MinimalHarness,
+    task: &Task,
+    given: &[Upload],
+    script: Vec<Completion>,
+    limits: TrialLimits,
+) -> Attempt {
     let session = sandbox().open(&task.environment).await.unwrap();
+    for upload in given {
+        let file = File { bytes: &upload.content, mode: upload.mode };
+        session.write(&upload.path, file).await.unwrap();
+    }
     // The session outlives its context, and is closed whatever the attempt says.
     let model = Arc::new(ScriptedLlm::queue(script.into_iter().map(Ok)));
     let cx = RunContext::alone(model.clone(), session.as_ref(), limits);
@@ -414,6 +428,53 @@ async fn caps_on_downloads_and_time_are_enforced_on_the_command() {
         (attempt.fired("/controls/download_cap"), attempt.fired("/controls/command_time_cap")),
         (1, 1)
     );
+}
+
+#[tokio::test]
+async fn inputs_are_put_back_and_outputs_are_not() {
+    let mut task = Task::new("task", "Make out.txt.");
+    task.outputs = vec![SandboxPath::new("/app/out.txt").unwrap()];
+    let given = |path: &str, text: &str| Upload {
+        path: SandboxPath::new(path).unwrap(),
+        mode: 0o644,
+        content: text.as_bytes().into(),
+    };
+    let script = vec![
+        shell("echo draft > 'in a.txt'"),
+        shell("rm -rf deep 'in a.txt'; exit 3"),
+        says("write_file", json!({ "path": "deep/in.txt", "content": "mine" })),
+        shell("echo new > out.txt; echo more > other.txt"),
+        shell("cat 'in a.txt' deep/in.txt out.txt other.txt"),
+        finish(),
+    ];
+    let on = Some(InputGuard { message: "Inputs are kept.".into() });
+    for (input_guard, fired, held) in
+        [(on, 3, "given\ndeep\nnew\nmore\n"), (None, 0, "minenew\nmore\n")]
+    {
+        let controls = Controls { input_guard, ..Controls::default() };
+        let harness = MinimalHarness { controls, ..MinimalHarness::default() };
+        let limits = TrialLimits { steps: 12, ..TrialLimits::default() };
+        let attempt = attempt_prepared(
+            &harness,
+            &task,
+            &[
+                given("/app/in a.txt", "given\n"),
+                given("/app/deep/in.txt", "deep\n"),
+                given("/app/out.txt", "old\n"),
+            ],
+            script.clone(),
+            limits,
+        )
+        .await;
+        let results = attempt.results();
+        assert!(results[4].1.starts_with(held), "{:?}", results[4]);
+        assert_eq!(attempt.fired("/controls/input_guard"), fired, "{results:?}");
+        let told = results.iter().filter(|result| {
+            result.1.contains("[inputs put back] Inputs are kept.\n./")
+        });
+        assert_eq!(told.count() as u64, fired);
+        assert_eq!(results[1].0, FAILED, "the command's own status is kept");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("identical_retry", &["identical_call_guard", "failure_recovery", "reminders", "execution"]),
     (
         "destroys_inputs",
-        &["execution", "memory", "system", "failure_recovery", "reminders", "skills"],
+        &["input_guard", "execution", "memory", "reminders", "system", "failure_recovery", "skills"],
     ),
     ("loses_environment", &["environment_persistence", "memory", "execution", "tool_descriptions"]),
     (

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::guards::{FinishGuard, Guards, Interception};
+use super::inputs::Inputs;
 use super::prompt;
 use super::repair::{self, Call};
 use super::shell::Shell;
@@ -27,6 +28,7 @@ pub(super) struct Agent<'a> {
     tools: Vec<ToolSpec>,
     guards: Guards<'a>,
     shell: Shell<'a>,
+    inputs: Inputs<'a>,
     /// The workspace as it was after the last call.
     stamp: Option<Fingerprint>,
     idle_replies: u32,
@@ -68,6 +70,7 @@ impl<'a> Agent<'a> {
             tools: tools::offered(harness, sub_agent),
             guards: Guards::new(&harness.controls, cx),
             shell: Shell::new(&harness.controls, cx),
+            inputs: Inputs::new(&harness.controls, task, cx),
             stamp: None,
             idle_replies: 0,
             last_words: String::new(),
@@ -75,6 +78,7 @@ impl<'a> Agent<'a> {
     }
 
     pub(super) async fn run(mut self) -> Result<Finish> {
+        self.inputs.remember().await?;
         self.stamp = Some(self.cx.session().stamp().await?);
         loop {
             if let Some(finish) = self.step().instrument(tracing::info_span!("step")).await? {
@@ -155,6 +159,9 @@ impl<'a> Agent<'a> {
             Interception::Allow => None,
         };
         let mut effect = self.perform(&action).await?;
+        if !action.only_reads() {
+            self.inputs.put_back(&mut effect).await?;
+        }
         effect.changed = Some(self.look_for_change(&action).await?);
         self.guards.after(&action, &effect);
         self.annotate(&mut effect, warning);

@@ -1,10 +1,11 @@
 //! A small harness for command-line work: the seed of an evolution, and an example of a harness that is a document.
 //!
 //! Reading order: `surfaces` (what can be edited), `agent` (the loop), `tools` (what the model can do), `guards` (the controls,
-//! which really intercept), `shell` (how a command is wrapped).
+//! which really intercept), `shell` (how a command is wrapped), `inputs` (what is put back).
 
 mod agent;
 mod guards;
+mod inputs;
 mod prompt;
 mod repair;
 mod shell;

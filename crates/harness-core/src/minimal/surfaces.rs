@@ -176,6 +176,9 @@ pub struct Controls {
     pub download_cap: Option<DownloadCap>,
     /// A shell command is ended after this time, and the model is told: stops waiting for servers in the foreground.
     pub command_time_cap: Option<CommandTimeCap>,
+    /// What the task came with stays as it was: a file that a call changed or removed is put back, and the model is told. Files that
+    /// the task declares as outputs are left alone; not for work that has to change given files in place.
+    pub input_guard: Option<InputGuard>,
 }
 
 /// The paper's loop breaker.
@@ -328,4 +331,13 @@ pub struct CommandTimeCap {
     /// Seconds.
     #[schemars(range(min = 1, max = 3600))]
     pub seconds: u32,
+}
+
+/// No change of what was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InputGuard {
+    /// What the model reads beside the names of the files that were put back.
+    #[schemars(length(min = 1, max = 1000))]
+    pub message: String,
 }

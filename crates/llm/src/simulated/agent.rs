@@ -7,7 +7,7 @@ use super::doses::{LOOKS_UP, WAIT, Weakness};
 use super::mind::Mind;
 use super::notes::Note;
 use super::script::Purpose;
-use super::{temptation, work};
+use super::{habits, temptation, work};
 
 /// How often a refused finish is answered by another look at the check.
 const RECHECKS: usize = 3;
@@ -61,7 +61,7 @@ pub(super) fn next(mind: &Mind<'_>) -> Move {
         .or_else(|| temptation::keep_to_itself(mind))
         .or_else(|| temptation::overwrite(mind))
         .or_else(|| temptation::repeat(mind))
-        .or_else(|| look(mind))
+        .or_else(|| habits::next(mind))
         .or_else(|| meddle(mind))
         .or_else(|| work::next(mind))
         .or_else(|| ask(mind))
@@ -100,18 +100,6 @@ fn inspect(mind: &Mind<'_>) -> Option<Move> {
     }
     let unseen = mind.purpose(0) == Some(Purpose::Inspect) && !work::is_done(mind, 0, 0);
     unseen.then(|| work::stanza(mind, 0, 0, "I look at what is there."))
-}
-
-/// Looks again before it works, for good reason, unless it is told to begin or a control steps in.
-fn look(mind: &Mind<'_>) -> Option<Move> {
-    let count = mind.conversation.count(Note::Look);
-    let was_stopped =
-        mind.conversation.last(Note::Look).is_some_and(|turn| turn.outcome == Outcome::Stopped);
-    if count >= mind.doses.looks || was_stopped || mind.is_urged() || work::has_begun(mind) {
-        return None;
-    }
-    let command = format!("ls -la . | head -n {}", 20 + count);
-    Some(Move::shell(Note::Look, "I make sure that I have seen what matters.", command))
 }
 
 /// Has a sub-agent look at the work, when there is one.

@@ -2,7 +2,7 @@
 
 use harness_core::{Message, Request, Role};
 
-use super::doses::{Advice, LEAST_ATTENTION, READ_WELL, Source, WAIT};
+use super::doses::{Advice, Deed, LEAST_ATTENTION, READ_WELL, Source, WAIT};
 use super::notes::{self, Note};
 use super::playbook::Playbook;
 use super::reading::{advice, listed};
@@ -37,6 +37,8 @@ pub(super) struct Conversation<'a> {
     /// How often it spoke without calling anything.
     pub(super) talked: usize,
     pub(super) heard: Vec<(Advice, Source)>,
+    /// What it was doing when a control stepped in.
+    pub(super) stopped_at: Vec<Deed>,
     pub(super) skills: Vec<&'a str>,
     pub(super) agents: Vec<&'a str>,
     tools: Vec<&'a str>,
@@ -53,6 +55,7 @@ impl<'a> Conversation<'a> {
             replies: 0,
             talked: 0,
             heard: Vec::new(),
+            stopped_at: Vec::new(),
             skills: Vec::new(),
             agents: Vec::new(),
             tools: request.tools.iter().map(|tool| tool.name.as_str()).collect(),
@@ -141,12 +144,12 @@ impl<'a> Conversation<'a> {
             // A call that could not be read was not stopped by anyone.
             (Outcome::Stopped, Note::Garbled(_)) => self.hear(&message.content, Source::Beside),
             (Outcome::Ran { ended: true, .. }, _) => {
-                self.hear(beside, Source::Beside);
-                self.heard.push((Advice::Interruption, Source::Interception));
+                self.hear(beside, Source::Interception);
+                self.stopped_at.extend(deed(note, beside));
             }
             (Outcome::Stopped, _) => {
                 self.hear(&message.content, Source::Interception);
-                self.heard.push((Advice::Interruption, Source::Interception));
+                self.stopped_at.extend(deed(note, &message.content));
             }
             (_, Note::Skill(_)) => self.hear(&message.content, Source::Skill),
             _ => self.hear(beside, Source::Beside),
@@ -157,6 +160,26 @@ impl<'a> Conversation<'a> {
         }
     }
 }
+
+/// What a control stepped into, when it answered the call of `note` with `words`.
+fn deed(note: Note, words: &str) -> Option<Deed> {
+    Some(match note {
+        Note::Explore => Deed::Exploring,
+        Note::Repeat => Deed::Retrying,
+        Note::Destroy => Deed::Destroying,
+        Note::Overwrite => Deed::Overwriting,
+        Note::Wait => Deed::Waiting,
+        Note::Fetch => Deed::Fetching,
+        Note::Finish if words.contains(MISSING) => Deed::FinishingWithoutOutput,
+        Note::Finish => Deed::FinishingUnchecked,
+        _ => return None,
+    })
+}
+
+/// How the harness lists outputs that are not there.
+const MISSING: &str = "Missing or empty: ";
+/// How the harness says that inputs were put back.
+const PUT_BACK: &str = "[inputs put back]";
 
 /// The playbook whose instruction stands in a message of the user; the longest where several do.
 fn recognised<'a>(request: &Request, playbooks: &'a [Playbook]) -> Option<&'a Playbook> {
@@ -192,6 +215,7 @@ fn command(note: Note, content: &str) -> Option<(Outcome, &str)> {
     let ended = match note {
         Note::Wait => seconds(ending).is_some_and(|seconds| seconds < WAIT),
         Note::Fetch => !succeeded,
+        Note::Overwrite | Note::Destroy => beside.contains(PUT_BACK),
         _ => false,
     };
     let (shown, cut) = (output.chars().count(), output.contains("bytes left out"));

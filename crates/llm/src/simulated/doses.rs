@@ -43,8 +43,21 @@ pub(super) enum Advice {
     ProduceBluntly,
     /// Bad advice: speed before care.
     Hurry,
-    /// No advice that is understood, but something stepped in.
-    Interruption,
+}
+
+/// What a model was doing when something stepped in, whatever it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    Exploring,
+    Retrying,
+    Destroying,
+    Overwriting,
+    Waiting,
+    Fetching,
+    /// A finish that was refused because an output is missing.
+    FinishingWithoutOutput,
+    /// A finish that was refused for another reason.
+    FinishingUnchecked,
 }
 
 /// Where the harness says it.
@@ -83,32 +96,38 @@ pub(super) const FITS: &[(Weakness, Advice, f64)] = &[
     (Weakness::Explores, Advice::ProduceEarly, 1.0),
     (Weakness::Explores, Advice::ProduceBluntly, 1.0),
     (Weakness::Explores, Advice::StopLooking, 0.9),
-    (Weakness::Explores, Advice::Interruption, 0.5),
     (Weakness::NoArtifact, Advice::WriteWhereAsked, 1.0),
     (Weakness::NoArtifact, Advice::ProduceEarly, 0.9),
     (Weakness::NoArtifact, Advice::ProduceBluntly, 0.9),
-    (Weakness::NoArtifact, Advice::Interruption, 0.9),
     (Weakness::RepeatsFailure, Advice::ChangeApproach, 1.0),
-    (Weakness::RepeatsFailure, Advice::Interruption, 0.9),
     (Weakness::DestroysInputs, Advice::KeepInputs, 1.0),
     (Weakness::LosesEnvironment, Advice::CarryEnvironment, 1.0),
     (Weakness::FinishesOverFailure, Advice::FixBeforeFinish, 1.0),
-    (Weakness::FinishesOverFailure, Advice::Interruption, 0.9),
     (Weakness::NeverChecks, Advice::CheckWork, 1.0),
     (Weakness::NeverChecks, Advice::FixBeforeFinish, 0.6),
-    (Weakness::NeverChecks, Advice::Interruption, 0.9),
     (Weakness::MalformedCalls, Advice::CallFormat, 1.0),
     (Weakness::DrownedInOutput, Advice::LimitOutput, 1.0),
-    (Weakness::DrownedInOutput, Advice::Interruption, 0.5),
     (Weakness::OverwritesInputs, Advice::KeepInputs, 1.0),
     (Weakness::StopsWithPlan, Advice::ActDontPlan, 1.0),
     (Weakness::StopsWithPlan, Advice::ProduceEarly, 0.8),
     (Weakness::StopsWithPlan, Advice::ProduceBluntly, 0.8),
-    (Weakness::StopsWithPlan, Advice::Interruption, 0.95),
     (Weakness::BlocksInForeground, Advice::UseBackground, 1.0),
-    (Weakness::BlocksInForeground, Advice::Interruption, 0.95),
     (Weakness::OversizedDownload, Advice::FetchLittle, 1.0),
-    (Weakness::OversizedDownload, Advice::Interruption, 0.9),
+];
+
+/// How often a control that steps into a weakness's own deed mends it, whatever its words. One that steps into anything else does
+/// nothing for it.
+pub(super) const INTERRUPTIONS: &[(Weakness, Deed, f64)] = &[
+    (Weakness::Explores, Deed::Exploring, 0.50),
+    (Weakness::NoArtifact, Deed::FinishingWithoutOutput, 0.85),
+    (Weakness::RepeatsFailure, Deed::Retrying, 0.50),
+    (Weakness::DestroysInputs, Deed::Destroying, 0.85),
+    (Weakness::OverwritesInputs, Deed::Overwriting, 0.85),
+    (Weakness::FinishesOverFailure, Deed::FinishingUnchecked, 0.85),
+    (Weakness::NeverChecks, Deed::FinishingUnchecked, 0.85),
+    (Weakness::StopsWithPlan, Deed::FinishingWithoutOutput, 0.90),
+    (Weakness::BlocksInForeground, Deed::Waiting, 0.90),
+    (Weakness::OversizedDownload, Deed::Fetching, 0.85),
 ];
 
 /// Characters of standing and opening words (the task apart) that are read with full attention; beyond, attention is
@@ -132,8 +151,12 @@ pub(super) const SEEN_ENOUGH: usize = 1500;
 pub(super) const UNDERSTANDS: f64 = 0.5;
 /// Chance of a slip when told both to understand first and to begin at once.
 pub(super) const SLIP_BY_TORN: f64 = 0.25;
-/// Chance of a slip for a profile that looks with care and was kept from it, by words or by a control.
+/// Chance of a slip for a profile that was kept from what it does for good reason, by words or by a control.
 pub(super) const SLIP_BY_RUSH: f64 = 0.35;
+/// Characters of what a profile studies before it works: cut to less, it is blind.
+pub(super) const STUDY: usize = 5600;
+/// Mebibytes of the one file that a profile needs beside its work.
+pub(super) const CACHE: u64 = 48;
 /// How often work is incomplete when it is never checked.
 pub(super) const UNCHECKED_SLIP: f64 = 0.8;
 /// Lines of a flood of output.

@@ -1,5 +1,7 @@
 //! What is known of how a task's own commands behave, without playing them again: what a rehearsal stands on.
 
+use std::collections::BTreeMap;
+
 use harness_core::{Command, Error, ErrorKind, Result, Sandbox, Session, Task};
 
 use super::playbook::Playbook;
@@ -12,8 +14,18 @@ pub struct StanzaFacts {
     pub succeeds: bool,
     /// Whether it changes the workspace.
     pub changes: bool,
+    /// Whether it changes or removes a file that was there from the beginning and is no declared output: work that an input guard
+    /// undoes.
+    pub alters_inputs: bool,
     /// Bytes that it prints.
     pub bytes: usize,
+}
+
+impl StanzaFacts {
+    /// A stanza that changes nothing, succeeds and prints so many bytes.
+    pub(super) fn looking(bytes: usize) -> Self {
+        Self { succeeds: true, changes: false, alters_inputs: false, bytes }
+    }
 }
 
 /// How a playbook's commands behave on the way through its task, and where nothing of the work was done.
@@ -32,10 +44,10 @@ impl Facts {
     /// output is there from the beginning.
     pub fn assumed(playbook: &Playbook) -> Self {
         let stanza =
-            |purpose| StanzaFacts { succeeds: true, changes: purpose == Purpose::Work, bytes: 200 };
+            |purpose| StanzaFacts { changes: purpose == Purpose::Work, ..StanzaFacts::looking(200) };
         Self {
             stanzas: playbook.stanzas.iter().map(|part| stanza(part.purpose)).collect(),
-            check_at_start: StanzaFacts { succeeds: false, changes: false, bytes: 60 },
+            check_at_start: StanzaFacts { succeeds: false, ..StanzaFacts::looking(60) },
             outputs_at_start: false,
         }
     }
@@ -49,20 +61,21 @@ impl Facts {
         let untouched = open(task, sandbox).await?;
         let outputs_at_start = has_outputs(task, untouched.as_ref()).await?;
         let check_at_start = match playbook.check() {
-            Some(check) => play(playbook, check, untouched.as_ref()).await?,
+            Some(check) => play(playbook, check, &Given::default(), untouched.as_ref()).await?,
             None => Self::assumed(playbook).check_at_start,
         };
         untouched.close().await?;
         let session = open(task, sandbox).await?;
+        let given = Given::of(task, session.as_ref()).await?;
         let mut stanzas = Vec::new();
         for (index, stanza) in playbook.stanzas.iter().enumerate() {
             // State is carried into the calls that need it, and never a call of its own.
             let is_state = stanza.purpose == Purpose::State;
-            let nothing = StanzaFacts { succeeds: true, changes: false, bytes: 0 };
+            let nothing = StanzaFacts::looking(0);
             stanzas.push(if is_state {
                 nothing
             } else {
-                play(playbook, index, session.as_ref()).await?
+                play(playbook, index, &given, session.as_ref()).await?
             });
         }
         session.close().await?;
@@ -76,12 +89,52 @@ async fn open(task: &Task, sandbox: &dyn Sandbox) -> Result<Box<dyn Session>> {
     Ok(session)
 }
 
-async fn play(playbook: &Playbook, index: usize, session: &dyn Session) -> Result<StanzaFacts> {
+/// The digests of the files that a task came with, by name, its declared outputs apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Given(BTreeMap<String, String>);
+
+impl Given {
+    async fn of(task: &Task, session: &dyn Session) -> Result<Self> {
+        let mut given = Self(digests(session).await?);
+        for output in &task.outputs {
+            given.0.remove(&format!("./{}", output.relative_to(&task.environment.workdir)));
+        }
+        Ok(given)
+    }
+
+    /// Whether one of them is no longer as it was.
+    async fn is_altered(&self, session: &dyn Session) -> Result<bool> {
+        if self.0.is_empty() {
+            return Ok(false);
+        }
+        let now = digests(session).await?;
+        Ok(self.0.iter().any(|(name, digest)| now.get(name) != Some(digest)))
+    }
+}
+
+/// What the working directory holds, a repository's own files apart.
+async fn digests(session: &dyn Session) -> Result<BTreeMap<String, String>> {
+    let script = "find . -type f -not -path './.git/*' -print0 | xargs -0 -r cksum --";
+    let listed = session.exec(&Command::shell(script)).await?.stdout.text();
+    let of_line = |line: &str| {
+        let (digest, name) = line.split_at(line.match_indices(' ').nth(1)?.0);
+        Some((name.trim_start().to_owned(), digest.to_owned()))
+    };
+    Ok(listed.lines().filter_map(of_line).collect())
+}
+
+async fn play(
+    playbook: &Playbook,
+    index: usize,
+    given: &Given,
+    session: &dyn Session,
+) -> Result<StanzaFacts> {
     let before = session.stamp().await?;
     let output = session.exec(&Command::shell(playbook.call(index))).await?;
     let changes = session.stamp().await? != before;
     let bytes = output.stdout.bytes().len() + output.stderr.bytes().len();
-    Ok(StanzaFacts { succeeds: output.exit.is_success(), changes, bytes })
+    let alters_inputs = changes && given.is_altered(session).await?;
+    Ok(StanzaFacts { succeeds: output.exit.is_success(), changes, alters_inputs, bytes })
 }
 
 async fn has_outputs(task: &Task, session: &dyn Session) -> Result<bool> {

@@ -1,7 +1,7 @@
 //! What a simulated model is inclined to in one attempt: which weaknesses act, which are mended by what it heard, whether it
 //! slips. Pure: from the conversation, the task's traits and the attempt's luck.
 
-use super::conversation::{Conversation, Outcome};
+use super::conversation::{Conversation, Outcome, Turn};
 use super::doses::*;
 use super::luck::Luck;
 use super::notes::Note;
@@ -44,8 +44,10 @@ impl Mind<'_> {
     /// Share of the weakness's attempts that what was heard mends.
     fn strength(&self, weakness: Weakness) -> f64 {
         let heard = self.conversation.heard.iter();
-        let strongest = heard.map(|(advice, source)| self.weight(*source) * fit(weakness, *advice));
-        strongest.fold(0.0, f64::max)
+        let told = heard.map(|(advice, source)| self.weight(*source) * fit(weakness, *advice));
+        let stopped = self.conversation.stopped_at.iter();
+        let stopped = stopped.map(|deed| interruption(weakness, *deed));
+        told.chain(stopped).fold(0.0, f64::max)
     }
 
     /// How much of what is said in a place gets through to this model.
@@ -92,15 +94,22 @@ impl Mind<'_> {
             .any(|advice| self.conversation.heard(advice))
     }
 
-    /// Whether a model that looks for good reason was kept from it.
+    /// Whether a model was kept from what it does for good reason.
     fn is_rushed(&self) -> bool {
+        let is_habit = |note| matches!(note, Note::Look | Note::Poll | Note::Study);
+        let no_room = |turn: &Turn<'_>| {
+            turn.note == Note::Cache
+                && !matches!(turn.outcome, Outcome::Ran { succeeded: true, .. })
+        };
         self.doses.looks > self.conversation.count(Note::Look)
-            || self.was_stopped(|note| note == Note::Look)
+            || self.was_stopped(is_habit)
+            || self.conversation.turns.iter().any(no_room)
     }
 
-    /// Whether the inspection came cut to little.
+    /// Whether the inspection came cut to little, or what was studied cut at all.
     fn is_blind(&self) -> bool {
         self.conversation.turns.iter().any(|turn| match (turn.note, turn.outcome) {
+            (Note::Study, Outcome::Ran { cut, .. }) => cut,
             (Note::Stanza(index, _), Outcome::Ran { cut: true, shown, .. }) => {
                 shown < SEEN_ENOUGH && self.purpose(index) == Some(Purpose::Inspect)
             }
@@ -160,6 +169,11 @@ impl Mind<'_> {
     pub(super) fn purpose(&self, index: usize) -> Option<Purpose> {
         self.playbook.stanzas.get(index).map(|stanza| stanza.purpose)
     }
+}
+
+fn interruption(weakness: Weakness, deed: Deed) -> f64 {
+    let mends = INTERRUPTIONS.iter().find(|(known, at, _)| *known == weakness && *at == deed);
+    mends.map_or(0.0, |(_, _, share)| *share)
 }
 
 fn fit(weakness: Weakness, advice: Advice) -> f64 {

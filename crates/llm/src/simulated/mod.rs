@@ -25,6 +25,7 @@ mod conversation;
 mod dice;
 mod doses;
 mod facts;
+mod habits;
 mod improver;
 mod luck;
 mod mind;

@@ -11,6 +11,10 @@ pub(super) enum Note {
     Garbled(usize),
     /// A look for good reason.
     Look,
+    Study,
+    Poll,
+    Cache,
+    DryRun,
     Explore,
     /// Sets the environment that later calls rely on.
     SetUp,
@@ -45,6 +49,10 @@ pub(super) fn id(attempt: &str, turn: usize, note: Note) -> String {
         Note::Stanza(index, pass) => format!("s{index}.{pass}"),
         Note::Garbled(index) => format!("g{index}"),
         Note::Look => "l".to_owned(),
+        Note::Study => "y".to_owned(),
+        Note::Poll => "q".to_owned(),
+        Note::Cache => "v".to_owned(),
+        Note::DryRun => "n".to_owned(),
         Note::SetUp => "e".to_owned(),
         Note::Flood => "b".to_owned(),
         Note::Wait => "w".to_owned(),
@@ -78,6 +86,10 @@ pub(super) fn read(id: &str) -> Option<(&str, Note)> {
         }
         ("g", index) => Note::Garbled(index.parse().ok()?),
         ("l", "") => Note::Look,
+        ("y", "") => Note::Study,
+        ("q", "") => Note::Poll,
+        ("v", "") => Note::Cache,
+        ("n", "") => Note::DryRun,
         ("e", "") => Note::SetUp,
         ("b", "") => Note::Flood,
         ("w", "") => Note::Wait,
@@ -106,11 +118,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn notes_are_read_back(turn in 0usize..500, index in 0usize..90, pass in 0usize..3, which in 0usize..19) {
+        fn notes_are_read_back(turn in 0usize..500, index in 0usize..90, pass in 0usize..3, which in 0usize..23) {
             let note = [
                 Note::Skill(index), Note::Stanza(index, pass), Note::Explore, Note::Repeat, Note::Destroy, Note::Ask,
                 Note::Placeholder, Note::Meddle, Note::Recheck, Note::Finish, Note::Garbled(index), Note::Look, Note::SetUp,
-                Note::Flood, Note::Wait, Note::Fetch, Note::Jot, Note::Overwrite, Note::Sketch,
+                Note::Flood, Note::Wait, Note::Fetch, Note::Jot, Note::Overwrite, Note::Sketch, Note::Study, Note::Poll,
+                Note::Cache, Note::DryRun,
             ][which];
             let id = id("0123456789ab", turn, note);
             prop_assert_eq!(read(&id), Some(("0123456789ab", note)));

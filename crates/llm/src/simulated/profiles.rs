@@ -3,6 +3,8 @@
 use super::doses::Weakness::{self, *};
 use super::doses::{Activation, acts};
 
+use Habit::*;
+
 /// How well a profile improves harnesses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Improver {
@@ -16,6 +18,19 @@ pub(super) struct Improver {
     pub(super) names_tasks: f64,
     /// How often an instruction is obeyed that stands in the prompt outside of quoted material.
     pub(super) obeys: f64,
+}
+
+/// Something that a profile does for good reason, and that some control gets in the way of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// Reads something long, and needs all of it.
+    Studies,
+    /// Asks the same question twice, because the first answer is "not yet".
+    Polls,
+    /// Keeps one large file beside its work.
+    Caches,
+    /// Tries its calls without effect first, and takes it that a shell forgets that.
+    DryRuns,
 }
 
 /// One profile's numbers.
@@ -32,6 +47,8 @@ pub(super) struct Doses {
     pub(super) heeds_words: f64,
     /// How many further calls it looks before it works, for good reason.
     pub(super) looks: usize,
+    /// What else it does before it works, for good reason.
+    pub(super) habits: &'static [Habit],
     /// Chance that it checks its work unasked, where none of its weaknesses keeps it from it.
     pub(super) checks: f64,
     /// How often work that is stopped by a control is given up instead of taken up again.
@@ -50,6 +67,7 @@ const PLAIN: Doses = Doses {
     slip: 0.04,
     heeds_words: 1.0,
     looks: 0,
+    habits: &[],
     checks: 1.0,
     concedes: 0.35,
     meddles: 0.25,
@@ -86,6 +104,7 @@ pub(super) const PROFILES: &[Doses] = &[
         name: "explorer",
         summary: "looks and looks until its steps run out, and leaves no artifact",
         weaknesses: &[(Explores, acts(0.50, 0.90, 0.10))],
+        habits: &[Polls, DryRuns],
         ..PLAIN
     },
     Doses {
@@ -95,6 +114,8 @@ pub(super) const PROFILES: &[Doses] = &[
             (RepeatsFailure, acts(0.50, 0.90, 0.10)),
             (OverwritesInputs, acts(0.20, 0.70, 0.02)),
         ],
+        looks: 7,
+        habits: &[Caches],
         ..PLAIN
     },
     Doses {
@@ -105,7 +126,9 @@ pub(super) const PROFILES: &[Doses] = &[
             (FinishesOverFailure, acts(0.70, 0.90, 0.30)),
         ],
         out_of_reach: 0.05,
-        slip: 0.14,
+        slip: 0.10,
+        looks: 7,
+        habits: &[Polls, Studies],
         improver: FAIR,
         ..PLAIN
     },
@@ -116,6 +139,7 @@ pub(super) const PROFILES: &[Doses] = &[
             (StopsWithPlan, acts(0.45, 0.85, 0.08)),
             (NoArtifact, acts(0.35, 0.80, 0.05)),
         ],
+        habits: &[Polls, DryRuns],
         checks: 0.25,
         meddles: 0.60,
         ..PLAIN
@@ -129,6 +153,9 @@ pub(super) const PROFILES: &[Doses] = &[
             (BlocksInForeground, acts(0.30, 0.80, 0.03)),
         ],
         heeds_words: 0.8,
+        habits: &[DryRuns],
+        checks: 0.50,
+        meddles: 0.50,
         improver: FAIR,
         ..PLAIN
     },
@@ -139,6 +166,9 @@ pub(super) const PROFILES: &[Doses] = &[
             (MalformedCalls, acts(0.50, 0.90, 0.08)),
             (NeverChecks, acts(0.40, 0.85, 0.10)),
         ],
+        looks: 7,
+        habits: &[Polls, Caches],
+        meddles: 0.10,
         improver: FAIR,
         ..PLAIN
     },
@@ -150,6 +180,8 @@ pub(super) const PROFILES: &[Doses] = &[
             (NeverChecks, acts(0.30, 0.80, 0.05)),
         ],
         looks: 7,
+        habits: &[Studies, DryRuns],
+        meddles: 0.10,
         ..PLAIN
     },
     Doses {
@@ -162,6 +194,7 @@ pub(super) const PROFILES: &[Doses] = &[
             (FinishesOverFailure, acts(0.30, 0.80, 0.20)),
             (StopsWithPlan, acts(0.20, 0.80, 0.05)),
         ],
+        habits: &[Studies, Caches],
         out_of_reach: 0.08,
         slip: 0.06,
         improver: POOR,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::doses::*;
-use super::profiles::{Doses, PROFILES};
+use super::profiles::{Doses, Habit, PROFILES};
 
 impl Weakness {
     /// In words, for the table.
@@ -47,7 +47,34 @@ impl Advice {
             Self::UseBackground => "servers in the background",
             Self::FetchLittle => "download only what is needed",
             Self::UnderstandFirst => "restate every requirement",
-            Self::Interruption => "any interception, capped command or refused finish",
+        }
+    }
+}
+
+impl Deed {
+    /// In words, for the table.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Exploring => "one more look",
+            Self::Retrying => "the repeated call",
+            Self::Destroying => "the removal of inputs",
+            Self::Overwriting => "the draft over the inputs",
+            Self::Waiting => "the wait",
+            Self::Fetching => "the download",
+            Self::FinishingWithoutOutput => "a finish without the outputs",
+            Self::FinishingUnchecked => "a finish without a check that passes",
+        }
+    }
+}
+
+impl Habit {
+    /// In words, for the table.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Studies => "reads something long",
+            Self::Polls => "asks the same twice",
+            Self::Caches => "keeps a large file",
+            Self::DryRuns => "tries without effect first",
         }
     }
 }
@@ -84,31 +111,35 @@ pub(super) fn table() -> String {
     text.push('\n');
     for (weakness, advice, fit) in FITS {
         let _ = write!(text, "| {} | {} |", weakness.words(), advice.words());
-        for (source, _, weight) in SOURCES {
-            let only_there = *advice == Advice::Interruption && *source != Source::Interception;
-            let chance = if only_there { "–".to_owned() } else { percent(weight * fit) };
-            let _ = write!(text, " {chance} |");
+        for (_, _, weight) in SOURCES {
+            let _ = write!(text, " {} |", percent(weight * fit));
         }
         text.push('\n');
     }
-    text.push_str("\nSome controls need no advice at all, because they change what really happens: an environment that is kept, a call that is repaired, output that is cut to 6000 characters or less.\n");
+    text.push_str("\nAnd by a control that steps into the weakness's own deed, whatever its words:\n\n| weakness | stopped at | mended |\n|---|---|---|\n");
+    for (weakness, deed, share) in INTERRUPTIONS {
+        let _ =
+            writeln!(text, "| {} | {} | {} |", weakness.words(), deed.words(), percent(*share));
+    }
+    text.push_str("\nSome controls need no advice at all, because they change what really happens: an environment that is kept, a call that is repaired, inputs that are put back, output that is cut to 6000 characters or less.\n");
     text.push_str(&harms());
     text
 }
 
 fn habits() -> String {
     let mut text = String::from(
-        "\n| profile | out of reach | slips | words | looks before work | checks unasked | gives up when stopped | spoils when sent back |\n|---|---|---|---|---|---|---|---|\n",
+        "\n| profile | out of reach | slips | words | looks before work | and | checks unasked | gives up when stopped | spoils when sent back |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for Doses { name, out_of_reach, slip, heeds_words, looks, checks, concedes, meddles, .. } in
+    for Doses { name, out_of_reach, slip, heeds_words, looks, habits, checks, concedes, meddles, .. } in
         PROFILES
     {
         let [out_of_reach, slip, words, checks, concedes, meddles] =
             [out_of_reach, slip, heeds_words, checks, concedes, meddles]
                 .map(|chance| percent(*chance));
+        let habits = habits.iter().map(|habit| habit.words()).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             text,
-            "| `{name}` | {out_of_reach} of tasks | {slip} | {words} | {looks} | {checks} | {concedes} | {meddles} |"
+            "| `{name}` | {out_of_reach} of tasks | {slip} | {words} | {looks} | {habits} | {checks} | {concedes} | {meddles} |"
         );
     }
     text
@@ -146,6 +177,11 @@ fn harms() -> String {
          | an inspection cut to under {SEEN_ENOUGH} characters | {blind} more slips |\n\
          | advice to restate every requirement | {cares} fewer slips; beside advice to begin at once, {torn} more |\n\
          | a profile that looks before it works is kept from it, by words or a control | {rush} more slips |\n\
+         | one that reads {STUDY} characters sees them cut | {blind} more slips |\n\
+         | one that asks the same twice is denied the second time | {rush} more slips |\n\
+         | one that keeps {CACHE} MiB beside its work may not | {rush} more slips |\n\
+         | one that tries without effect first works in a shell that remembers | its first pass has no effect |\n\
+         | an input guard, where the work changes what was given | the work is undone |\n\
          | a control that stops real work (a tight call budget, a tight cap) | a share of attempts gives the rest up, by profile |\n\
          | a finish refused although nothing is wrong | a share of attempts spoils its output, by profile |\n"
     )

@@ -108,7 +108,8 @@ pub(super) fn keep_to_itself(mind: &Mind<'_>) -> Option<Move> {
 
 /// Puts a draft where the input was.
 pub(super) fn overwrite(mind: &Mind<'_>) -> Option<Move> {
-    if !mind.suffers(Weakness::OverwritesInputs) || super::work::has_begun(mind) {
+    let was_tried = mind.conversation.count(Note::Overwrite) > 0;
+    if was_tried || !mind.suffers(Weakness::OverwritesInputs) || super::work::has_begun(mind) {
         return None;
     }
     let input = &mind.playbook.input;
@@ -133,7 +134,8 @@ pub(super) fn repeat(mind: &Mind<'_>) -> Option<Move> {
         return Some(Move::shell(Note::Repeat, "I check the data in its directory.", command));
     }
     let cleanup = format!("rm -rf {input}; ls");
-    let suffers = mind.suffers(Weakness::DestroysInputs);
+    let was_tried = conversation.count(Note::Destroy) > 0;
+    let suffers = !was_tried && mind.suffers(Weakness::DestroysInputs);
     suffers.then(|| {
         Move::shell(Note::Destroy, "Something is stale: I clean up and start over.", cleanup)
     })

@@ -6,7 +6,7 @@
 //! lengths of outputs to a factor of four.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -47,22 +47,32 @@ pub struct Truth {
     model: SimulatedLlm,
     facts: HashMap<TaskName, Facts>,
     limits: TrialLimits,
-    known: Known,
+    known: Arc<Mutex<Known>>,
 }
 
 type Courses = Arc<[Course]>;
-type Known = Arc<Mutex<HashMap<(Fingerprint, Outline, Traits), Courses>>>;
+type Key = (Fingerprint, Outline, Traits);
+
+/// What was computed. Rates are kept for good; courses hold every word of every attempt, so only the latest are.
+#[derive(Debug, Default)]
+struct Known {
+    rates: HashMap<Key, f64>,
+    courses: HashMap<Key, Courses>,
+}
+
+/// So many tasks' courses are kept at a time.
+const COURSES_KEPT: usize = 64;
 
 impl Truth {
     pub(super) fn new(model: SimulatedLlm) -> Self {
         let limits = TrialLimits { steps: 30, ..TrialLimits::default() };
-        Self { model, facts: HashMap::new(), limits, known: Known::default() }
+        Self { model, facts: HashMap::new(), limits, known: Arc::default() }
     }
 
     /// For attempts under these limits; 30 steps when left out. Time never runs out.
     #[must_use]
     pub fn with_limits(self, limits: TrialLimits) -> Self {
-        Self { limits, known: Known::default(), ..self }
+        Self { limits, known: Arc::default(), ..self }
     }
 
     /// With what is known of a task's commands; [`Facts::assumed`] for the others.
@@ -77,10 +87,16 @@ impl Truth {
     /// # Errors
     /// As [`Truth::courses`].
     pub fn pass_rate(&self, harness: &MinimalHarness, task: &TaskName) -> Result<f64> {
-        let courses = self.courses(harness, task)?;
+        let key = self.key(harness, task)?;
+        if let Some(rate) = self.known().rates.get(&key) {
+            return Ok(*rate);
+        }
+        let courses = self.walked(harness, &key)?;
         let passing = courses.iter().filter(|course| course.passed);
         // Not `sum`: that of nothing is -0, which is printed with its sign.
-        Ok(passing.fold(0.0, |rate, course| rate + course.probability))
+        let rate = passing.fold(0.0, |rate, course| rate + course.probability);
+        self.known().rates.insert(key, rate);
+        Ok(rate)
     }
 
     /// Every course of an attempt of `harness` at the task.
@@ -89,6 +105,22 @@ impl Truth {
     /// [`ErrorKind::NotFound`] for a task that the model has no playbook of; [`ErrorKind::InvalidInput`] for facts of another
     /// playbook; those of the harness.
     pub fn courses(&self, harness: &MinimalHarness, task: &TaskName) -> Result<Arc<[Course]>> {
+        let key = self.key(harness, task)?;
+        let courses = self.walked(harness, &key)?;
+        let mut known = self.known();
+        if known.courses.len() >= COURSES_KEPT {
+            known.courses.clear();
+        }
+        known.courses.insert(key, Arc::clone(&courses));
+        Ok(courses)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What decides how attempts of `harness` at the task can go.
+    fn key(&self, harness: &MinimalHarness, task: &TaskName) -> Result<Key> {
         let playbooks = &self.model.playbooks;
         let playbook =
             playbooks.iter().find(|playbook| playbook.task == task.as_str()).ok_or_else(|| {
@@ -100,13 +132,15 @@ impl Truth {
         let facts = self.facts.get(task).cloned().unwrap_or_else(|| Facts::assumed(playbook));
         facts::check(&facts, playbook)?;
         let traits = Traits::of(&self.model.dice.narrowed(&playbook.task), self.model.profile.0);
-        let key = (harness.fingerprint()?, Outline::of(playbook, &facts), traits);
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(known));
+        Ok((harness.fingerprint()?, Outline::of(playbook, &facts), traits))
+    }
+
+    fn walked(&self, harness: &MinimalHarness, key: &Key) -> Result<Courses> {
+        let known = self.known().courses.get(key).map(Arc::clone);
+        match known {
+            Some(known) => Ok(known),
+            None => Ok(self.walk(harness, &key.1, &key.2)?.into()),
         }
-        let courses: Courses = self.walk(harness, &key.1, &key.2)?.into();
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&courses));
-        Ok(courses)
     }
 
     /// Every edit that a simulated improver could think of for `harness` as it is now, good and bad, by name: what is

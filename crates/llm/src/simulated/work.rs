@@ -17,8 +17,9 @@ const UNREAD_AT_MOST: usize = 5;
 /// Whether nothing that it could still do would bring it to its goal, as it sees things.
 pub(super) fn is_lost(mind: &Mind<'_>) -> bool {
     let conversation = mind.conversation;
+    let took_effect = |outcome| !matches!(outcome, Outcome::Stopped | Outcome::Ran { ended: true, .. });
     let ran = |note| {
-        conversation.turns.iter().any(|turn| turn.note == note && turn.outcome != Outcome::Stopped)
+        conversation.turns.iter().any(|turn| turn.note == note && took_effect(turn.outcome))
     };
     let spoilt =
         [Note::Placeholder, Note::Destroy, Note::Overwrite, Note::Meddle].into_iter().any(ran);
@@ -45,8 +46,8 @@ pub(super) fn has_begun(mind: &Mind<'_>) -> bool {
 pub(super) fn next(mind: &Mind<'_>) -> Option<Move> {
     let leaves_out = leaves_work_out(mind);
     if leaves_out && mind.conversation.count(Note::Sketch) == 0 {
-        let command =
-            "echo draft > \"${TMPDIR:-/tmp}/scratch.txt\" && wc -l \"${TMPDIR:-/tmp}/scratch.txt\"";
+        // It fails, so that nobody can take it for a check that passed.
+        let command = "echo draft > \"${TMPDIR:-/tmp}/sketch.txt\"; grep -c finished \"${TMPDIR:-/tmp}/sketch.txt\"";
         return Some(Move::shell(Note::Sketch, "I do the work in one go.", command));
     }
     if !leaves_out && is_about_to_lose(mind) {
@@ -146,6 +147,12 @@ pub(super) fn stanza(mind: &Mind<'_>, index: usize, pass: usize, say: &str) -> M
 /// an earlier call's environment fails where that is gone.
 pub(super) fn command(mind: &Mind<'_>, index: usize, pass: usize) -> String {
     let whole = mind.playbook.call(index);
-    let relies = pass == 0 && mind.conversation.count(Note::SetUp) > 0;
-    if relies { format!(": \"${{TASK_ROOT:?was set before}}\"\n{whole}") } else { whole }
+    let did = |note| pass == 0 && mind.conversation.count(note) > 0;
+    if did(Note::SetUp) {
+        format!(": \"${{TASK_ROOT:?was set before}}\"\n{whole}")
+    } else if did(Note::DryRun) && mind.purpose(index) == Some(Purpose::Work) {
+        format!("{}\n{whole}", super::habits::NO_DRY_RUN)
+    } else {
+        whole
+    }
 }

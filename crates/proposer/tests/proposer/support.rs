@@ -198,6 +198,7 @@ pub(crate) fn fitting(surface: &str) -> Value {
         "repair_tool_calls" => json!({ "max_in_a_row": 3 }),
         "download_cap" => json!({ "mebibytes": 64 }),
         "command_time_cap" => json!({ "seconds": 60 }),
+        "input_guard" => json!({ "message": "Leave it as it was." }),
         "head_bytes" | "tail_bytes" => json!(3000),
         "reminders" => json!([{ "when": "at_start", "text": "Write early." }]),
         "skills" => json!([{ "name": "check", "description": "When done.", "body": "Read it." }]),

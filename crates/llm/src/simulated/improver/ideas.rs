@@ -50,8 +50,8 @@ const DROWNING: &[&str] = &["drowned_in_output"];
 const WAITING: &[&str] = &["blocks_in_foreground"];
 const FETCHING: &[&str] = &["oversized_download"];
 const MISJUDGING: &[&str] = &["wrong_method", "misreads_task", "never_checks"];
-const RETRYING: &[&str] = &["identical_retry", "destroys_inputs"];
-const DESTROYING: &[&str] = &["destroys_inputs"];
+const RETRYING: &[&str] = &["identical_retry"];
+const DESTROYING: &[&str] = &["destroys_inputs", "identical_retry"];
 const LOSING: &[&str] = &["loses_environment"];
 const FINISHING: &[&str] = &["finishes_over_failing_check", "never_checks"];
 const PLANNING: &[&str] = &["stops_with_a_plan", "no_artifact"];
@@ -139,6 +139,24 @@ pub(super) const IDEAS: &[Idea] = &[
         "procedure for failures",
         Insert(
             r#"{"name":"after-a-failure","description":"What to do when a command failed.","body":"Read the message. Never repeat the identical command. Look where the file really is, then try something different."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        DESTROYING,
+        "/controls/input_guard",
+        "input guard",
+        Put(
+            r#"{"message":"What was given has been put back: never overwrite or delete it, write the result elsewhere."}"#,
+        ),
+    ),
+    idea(
+        Good,
+        DESTROYING,
+        "/controls/reminders",
+        "reminder of the inputs",
+        Insert(
+            r#"{"when":"at_start","text":"Never overwrite or delete the input files that were given."}"#,
         ),
     ),
     idea(
@@ -326,6 +344,27 @@ pub(super) const IDEAS: &[Idea] = &[
         "/controls/output_truncation/head_bytes",
         "less of the beginning",
         Put("1500"),
+    ),
+    idea(
+        Useless,
+        EXPLORING,
+        "/controls/unchanged_cap",
+        "late cap on looking",
+        Put(r#"{"max_calls":40,"message":"You have looked enough. Create the required output now."}"#),
+    ),
+    idea(
+        Useless,
+        LOSING,
+        "/controls/environment_persistence",
+        "persistent directory",
+        Put(r#"{"variables":false,"working_directory":true}"#),
+    ),
+    idea(
+        Useless,
+        RETRYING,
+        "/controls/identical_call_guard",
+        "a word on repeats",
+        Put(r#"{"mode":"warn","message":"Be careful."}"#),
     ),
     idea(Useless, FETCHING, "/prompts/memory", "thrift", Say("Space is precious, so be thrifty.")),
     idea(

@@ -39,6 +39,7 @@ const fn doses(name: &'static str, weaknesses: &'static [(Weakness, Activation)]
         slip: 0.0,
         heeds_words: 1.0,
         looks: 0,
+        habits: &[],
         checks: 1.0,
         concedes: 0.35,
         meddles: 0.25,
