@@ -12,8 +12,8 @@ use harness_core::minimal::{
 };
 use harness_core::testing::ScriptedLlm;
 use harness_core::{
-    Arguments, Completion, File, Finish, Harness, MinimalHarness, ObservationStatus, Request, RunContext,
-    Sandbox, SandboxPath, Task, ToolCall, Trajectory, TrialLimits, Upload,
+    Arguments, Completion, File, Finish, Harness, MinimalHarness, ObservationStatus, Request,
+    RunContext, Sandbox, SandboxPath, Task, ToolCall, Trajectory, TrialLimits, Upload,
 };
 use serde_json::{Value, json};
 
@@ -469,9 +469,9 @@ async fn inputs_are_put_back_and_outputs_are_not() {
         let results = attempt.results();
         assert!(results[4].1.starts_with(held), "{:?}", results[4]);
         assert_eq!(attempt.fired("/controls/input_guard"), fired, "{results:?}");
-        let told = results.iter().filter(|result| {
-            result.1.contains("[inputs put back] Inputs are kept.\n./")
-        });
+        let told = results
+            .iter()
+            .filter(|result| result.1.contains("[inputs put back] Inputs are kept.\n./"));
         assert_eq!(told.count() as u64, fired);
         assert_eq!(results[1].0, FAILED, "the command's own status is kept");
     }

@@ -32,7 +32,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("identical_retry", &["identical_call_guard", "failure_recovery", "reminders", "execution"]),
     (
         "destroys_inputs",
-        &["input_guard", "execution", "memory", "reminders", "system", "failure_recovery", "skills"],
+        &[
+            "input_guard",
+            "execution",
+            "memory",
+            "reminders",
+            "system",
+            "failure_recovery",
+            "skills",
+        ],
     ),
     ("loses_environment", &["environment_persistence", "memory", "execution", "tool_descriptions"]),
     (

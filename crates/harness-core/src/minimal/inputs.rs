@@ -61,8 +61,7 @@ impl<'a> Inputs<'a> {
              cmp -s {place}/\"$name\" \"$name\" || {{ mkdir -p \"$(dirname \"$name\")\" \
              && cp -p {place}/\"$name\" \"$name\" && printf '%s\\n' \"$name\"; }}; done"
         );
-        let output =
-            self.cx.session().exec(&Command::shell(script).with_timeout(PATIENCE)).await?;
+        let output = self.cx.session().exec(&Command::shell(script).with_timeout(PATIENCE)).await?;
         let names = output.stdout.text();
         if !names.trim().is_empty() {
             self.cx.fired("/controls/input_guard");

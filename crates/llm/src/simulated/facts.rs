@@ -43,8 +43,10 @@ impl Facts {
     /// What is mostly so: work succeeds and changes something, looking does not; the check fails as long as nothing was done; no
     /// output is there from the beginning.
     pub fn assumed(playbook: &Playbook) -> Self {
-        let stanza =
-            |purpose| StanzaFacts { changes: purpose == Purpose::Work, ..StanzaFacts::looking(200) };
+        let stanza = |purpose| StanzaFacts {
+            changes: purpose == Purpose::Work,
+            ..StanzaFacts::looking(200)
+        };
         Self {
             stanzas: playbook.stanzas.iter().map(|part| stanza(part.purpose)).collect(),
             check_at_start: StanzaFacts { succeeds: false, ..StanzaFacts::looking(60) },

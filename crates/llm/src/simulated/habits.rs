@@ -9,7 +9,8 @@ use super::profiles::Habit;
 use super::work;
 
 /// Where the call before said that calls are to have no effect, none is had.
-pub(super) const NO_DRY_RUN: &str = "if [ -n \"${DRY_RUN:-}\" ]; then echo 'dry run: nothing was done' >&2; exit 3; fi";
+pub(super) const NO_DRY_RUN: &str =
+    "if [ -n \"${DRY_RUN:-}\" ]; then echo 'dry run: nothing was done' >&2; exit 3; fi";
 
 /// How often an answer of "not yet" is asked for.
 const POLLS: usize = 2;

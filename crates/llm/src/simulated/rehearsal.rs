@@ -179,7 +179,8 @@ impl<'a> Rehearsal<'a> {
             facts.is_some_and(|facts| facts.alters_inputs)
         };
         let undone: Vec<usize> = progress.done.iter().copied().filter(is_undone).collect();
-        if script.contains("--parents") || !(progress.is_input_gone || !undone.is_empty()) {
+        let is_whole = !progress.is_input_gone && undone.is_empty();
+        if script.contains("--parents") || is_whole {
             return ended(0, 0);
         }
         progress.is_input_gone = false;

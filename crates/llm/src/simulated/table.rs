@@ -118,8 +118,7 @@ pub(super) fn table() -> String {
     }
     text.push_str("\nAnd by a control that steps into the weakness's own deed, whatever its words:\n\n| weakness | stopped at | mended |\n|---|---|---|\n");
     for (weakness, deed, share) in INTERRUPTIONS {
-        let _ =
-            writeln!(text, "| {} | {} | {} |", weakness.words(), deed.words(), percent(*share));
+        let _ = writeln!(text, "| {} | {} | {} |", weakness.words(), deed.words(), percent(*share));
     }
     text.push_str("\nSome controls need no advice at all, because they change what really happens: an environment that is kept, a call that is repaired, inputs that are put back, output that is cut to 6000 characters or less.\n");
     text.push_str(&harms());
@@ -130,8 +129,18 @@ fn habits() -> String {
     let mut text = String::from(
         "\n| profile | out of reach | slips | words | looks before work | and | checks unasked | gives up when stopped | spoils when sent back |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for Doses { name, out_of_reach, slip, heeds_words, looks, habits, checks, concedes, meddles, .. } in
-        PROFILES
+    for Doses {
+        name,
+        out_of_reach,
+        slip,
+        heeds_words,
+        looks,
+        habits,
+        checks,
+        concedes,
+        meddles,
+        ..
+    } in PROFILES
     {
         let [out_of_reach, slip, words, checks, concedes, meddles] =
             [out_of_reach, slip, heeds_words, checks, concedes, meddles]

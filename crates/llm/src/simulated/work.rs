@@ -17,10 +17,10 @@ const UNREAD_AT_MOST: usize = 5;
 /// Whether nothing that it could still do would bring it to its goal, as it sees things.
 pub(super) fn is_lost(mind: &Mind<'_>) -> bool {
     let conversation = mind.conversation;
-    let took_effect = |outcome| !matches!(outcome, Outcome::Stopped | Outcome::Ran { ended: true, .. });
-    let ran = |note| {
-        conversation.turns.iter().any(|turn| turn.note == note && took_effect(turn.outcome))
-    };
+    let took_effect =
+        |outcome| !matches!(outcome, Outcome::Stopped | Outcome::Ran { ended: true, .. });
+    let ran =
+        |note| conversation.turns.iter().any(|turn| turn.note == note && took_effect(turn.outcome));
     let spoilt =
         [Note::Placeholder, Note::Destroy, Note::Overwrite, Note::Meddle].into_iter().any(ran);
     let unread = conversation.turns.iter().filter(|turn| is_unread(turn)).count();

@@ -350,7 +350,9 @@ pub(super) const IDEAS: &[Idea] = &[
         EXPLORING,
         "/controls/unchanged_cap",
         "late cap on looking",
-        Put(r#"{"max_calls":40,"message":"You have looked enough. Create the required output now."}"#),
+        Put(
+            r#"{"max_calls":40,"message":"You have looked enough. Create the required output now."}"#,
+        ),
     ),
     idea(
         Useless,

@@ -118,12 +118,13 @@ async fn downloads_end_where_the_cap_is() {
     );
 }
 
+type Mend = (Weakness, (&'static str, Value), (&'static str, &'static str));
+
 /// What mends each weakness: what is enforced, then what is said, on another surface each.
-fn mends() -> Vec<(Weakness, (&'static str, Value), (&'static str, &'static str))> {
+fn mends() -> Vec<Mend> {
     use Weakness::*;
     let refusing = |message: &str| json!({ "message": message, "max_refusals": 3 });
-    let checking =
-        json!({ "command": "", "message": "Check it, then finish.", "max_refusals": 3 });
+    let checking = json!({ "command": "", "message": "Check it, then finish.", "max_refusals": 3 });
     vec![
         (
             Explores,
@@ -225,7 +226,8 @@ fn a_control_mends_nothing_but_what_it_steps_into() {
         let doses = suffering(*weakness);
         let bare = truths::rate(doses, 1, &harness(&[]));
         for (other, control, _) in &mends {
-            let shared = |at: &str| mends.iter().any(|(known, (own, _), _)| known == weakness && *own == at);
+            let shared =
+                |at: &str| mends.iter().any(|(known, (own, _), _)| known == weakness && *own == at);
             // An unwanted look is also a call that changes nothing; a cleaner's inputs are put back as well.
             // A wait that was ended has failed, and downloads change nothing either; a check shows what was lost.
             let related = matches!(
@@ -284,7 +286,8 @@ async fn an_input_guard_harms_work_in_place() {
     let playbook = Playbook::from_script("in-place", instruction, script, [""; 0]);
     let guarded = harness(&[("/controls/input_guard", json!({ "message": "Put back." }))]);
     let model = SimulatedLlm::new(Profile(&FLAWLESS), 1, [playbook.clone()]);
-    let stanza = |succeeds, changes| StanzaFacts { succeeds, changes, alters_inputs: changes, bytes: 20 };
+    let stanza =
+        |succeeds, changes| StanzaFacts { succeeds, changes, alters_inputs: changes, bytes: 20 };
     let facts = Facts {
         stanzas: vec![stanza(true, false), stanza(true, true), stanza(true, false)],
         check_at_start: stanza(false, false),
