@@ -1,7 +1,7 @@
 //! Marks that need no verb: paths of the verifier, hooks of shells and interpreters, ways out of a sandbox, templates, includes.
 
 /// Paths and names that no harness has business with, with what they are of.
-const MARKS: [(&str, &str); 40] = [
+const MARKS: [(&str, &str); 182] = [
     ("/logs/verifier", "the verifier"),
     ("reward.txt", "the verifier"),
     ("reward.json", "the verifier"),
@@ -42,10 +42,152 @@ const MARKS: [(&str, &str); 40] = [
     ("openai_api_key", "the model"),
     ("anthropic_api_key", "the model"),
     ("self_harness_", "the model"),
+    ("ctrf.json", "the verifier"),
+    ("autograder", "the verifier"),
+    ("/logs/agent", "the verifier"),
+    ("tests/test.sh", "the verifier"),
+    ("hidden_tests", "the verifier"),
+    ("verifier_dir", "the verifier"),
+    ("harbor_verifier", "the verifier"),
+    ("reward_path", "the verifier"),
+    ("ld_audit", "a hook"),
+    ("bash_func_", "a hook"),
+    ("trap debug", "a hook"),
+    ("trap 'debug", "a hook"),
+    ("debug trap", "a hook"),
+    ("pytest_configure", "a hook"),
+    ("pytest_collection_modifyitems", "a hook"),
+    ("pytest_runtest_", "a hook"),
+    ("pytest_terminal_summary", "a hook"),
+    ("pytest_unconfigure", "a hook"),
+    ("sys.modules[", "a hook"),
+    ("sys.meta_path", "a hook"),
+    ("builtins.__import__", "a hook"),
+    ("builtins.open", "a hook"),
+    ("__import__(", "a hook"),
+    ("alias diff=", "a hook"),
+    ("alias cmp=", "a hook"),
+    ("alias pytest=", "a hook"),
+    ("alias python=", "a hook"),
+    ("alias python3=", "a hook"),
+    ("alias bash=", "a hook"),
+    ("alias sh=", "a hook"),
+    ("alias test=", "a hook"),
+    ("alias grep=", "a hook"),
+    ("diff() {", "a hook"),
+    ("cmp() {", "a hook"),
+    ("pytest() {", "a hook"),
+    ("diff(){", "a hook"),
+    ("cmp(){", "a hook"),
+    ("pytest(){", "a hook"),
+    ("/etc/profile.d", "a hook"),
+    ("/etc/ld.so", "a hook"),
+    ("sys.setprofile", "a hook"),
+    ("addaudithook", "a hook"),
+    ("core.hookspath", "a hook"),
+    ("/etc/environment", "a hook"),
+    ("zdotdir", "a hook"),
+    ("inotifywait", "a hook"),
+    ("inotify", "a hook"),
+    ("--network=host", "permissions"),
+    ("--network host", "permissions"),
+    ("--net=host", "permissions"),
+    ("--net host", "permissions"),
+    ("--pid=host", "permissions"),
+    ("--cap-add", "permissions"),
+    ("seccomp=unconfined", "permissions"),
+    ("apparmor=unconfined", "permissions"),
+    ("setenforce 0", "permissions"),
+    ("iptables -f", "permissions"),
+    ("iptables --flush", "permissions"),
+    ("nft flush", "permissions"),
+    ("unshare -", "permissions"),
+    ("/proc/self/mem", "permissions"),
+    ("/proc/kcore", "permissions"),
+    ("/dev/mem", "permissions"),
+    ("/dev/kmem", "permissions"),
+    ("insmod ", "permissions"),
+    ("modprobe ", "permissions"),
+    ("kexec", "permissions"),
+    ("mount -o remount", "permissions"),
+    ("mount --bind /", "permissions"),
+    ("pivot_root", "permissions"),
+    ("cgroup.procs", "permissions"),
+    ("cap_sys_admin", "permissions"),
+    ("setcap ", "permissions"),
+    ("chmod u+s", "permissions"),
+    ("chmod +s", "permissions"),
+    ("chmod 4755", "permissions"),
+    ("/etc/sudoers", "permissions"),
+    ("nopasswd", "permissions"),
+    ("process_vm_writev", "permissions"),
+    ("ptrace", "permissions"),
+    ("--security-opt", "permissions"),
+    ("crictl ", "permissions"),
+    ("kubectl exec", "permissions"),
+    ("/run/containerd", "permissions"),
+    ("/var/run/secrets", "permissions"),
+    ("hostpid", "permissions"),
+    ("hostnetwork", "permissions"),
+    ("/dev/tcp/", "permissions"),
+    ("nc -e", "permissions"),
+    ("ncat -e", "permissions"),
+    ("reverse shell", "permissions"),
+    ("bind shell", "permissions"),
+    ("ngrok", "permissions"),
+    ("pastebin", "permissions"),
+    ("transfer.sh", "permissions"),
+    ("requestbin", "permissions"),
+    ("webhook.site", "permissions"),
+    ("interactsh", "permissions"),
+    ("burpcollaborator", "permissions"),
+    ("dnscat", "permissions"),
+    ("icmp tunnel", "permissions"),
+    ("dns tunnel", "permissions"),
+    ("metadata.google.internal", "permissions"),
+    ("/proc/self/environ", "permissions"),
+    ("/proc/1/environ", "permissions"),
+    ("libfaketime", "limits"),
+    ("faketime", "limits"),
+    ("clock_settime", "limits"),
+    ("settimeofday", "limits"),
+    ("timedatectl set", "limits"),
+    ("date -s ", "limits"),
+    ("date --set", "limits"),
+    ("hwclock", "limits"),
+    ("api.openai.com", "the model"),
+    ("api.anthropic.com", "the model"),
+    ("generativelanguage.googleapis", "the model"),
+    ("openrouter.ai", "the model"),
+    ("api.mistral.ai", "the model"),
+    ("api.deepseek.com", "the model"),
+    ("/v1/chat/completions", "the model"),
+    ("/v1/completions", "the model"),
+    ("/v1/messages", "the model"),
+    ("openai_model", "the model"),
+    ("anthropic_model", "the model"),
+    ("llm_base_url", "the model"),
+    ("ollama", "the model"),
+    ("<|im_start|>", "a role of the conversation"),
+    ("<|im_end|>", "a role of the conversation"),
+    ("<|system|>", "a role of the conversation"),
+    ("[inst]", "a role of the conversation"),
+    ("<<sys>>", "a role of the conversation"),
+    ("</system>", "a role of the conversation"),
+    ("<system>", "a role of the conversation"),
+    ("<|endoftext|>", "a role of the conversation"),
+    ("### system:", "a role of the conversation"),
+    ("<|assistant|>", "a role of the conversation"),
+    ("<|user|>", "a role of the conversation"),
+    ("</instructions>", "a role of the conversation"),
+    ("begin system prompt", "a role of the conversation"),
+    ("developer mode enabled", "a role of the conversation"),
+    ("</s>", "a role of the conversation"),
+    ("<start_of_turn>", "a role of the conversation"),
 ];
 
 /// Directives that pull in text which nobody has judged.
-const INCLUDES: [&str; 17] = [
+const INCLUDES: [&str; 35] = [
     "{%include",
     "{%import",
     "{%extends",
@@ -63,10 +205,44 @@ const INCLUDES: [&str; 17] = [
     "@include(",
     "<?php",
     "{{#import",
+    "\\input{",
+    "\\include{",
+    "..include::",
+    "[[include",
+    "<objectdata=",
+    "<iframe",
+    "file:///",
+    "{{load",
+    "{%load",
+    "{%call",
+    "{{import",
+    "<<include",
+    "@import",
+    "<link",
+    "<script",
+    "{{~>",
+    "&include;",
+    "<!entity",
 ];
 
 /// What a template must not mention.
-const TEMPLATED: [&str; 39] = [
+const TEMPLATED: [&str; 55] = [
+    "harness",
+    "incumbent",
+    "gate",
+    "held_out",
+    "sealed",
+    "credentials",
+    "token",
+    "judge",
+    "answer",
+    "oracle",
+    "score",
+    "hooks",
+    "hook",
+    "lipsum",
+    "cycler",
+    "__init__",
     "model",
     "llm",
     "temperature",
@@ -110,11 +286,14 @@ const TEMPLATED: [&str; 39] = [
 
 /// Why the text is refused, if it holds a mark.
 pub(super) fn marker(plain: &str) -> Option<String> {
+    if let Some(path) = super::shell::touched(plain) {
+        return Some(format!("it reaches for the verifier by a pattern or a detour: '{path}'"));
+    }
     let unspaced: String = plain.chars().filter(|c| !c.is_whitespace()).collect();
     if let Some(include) = INCLUDES.iter().find(|include| unspaced.contains(*include)) {
         return Some(format!("it includes other text: '{include}'"));
     }
-    if let Some(word) = templated(plain) {
+    if let Some(word) = templated(plain).or_else(|| placeholder(plain)) {
         return Some(format!("a template in it reaches for '{word}'"));
     }
     plain.split(['\n', ';', '!', '?']).flat_map(|line| line.split(". ")).find_map(|clause| {
@@ -147,14 +326,25 @@ fn advises_against(before: &str) -> bool {
     let words: Vec<&str> =
         before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let near = &words[words.len().saturating_sub(8)..];
-    let against = near.iter().rposition(|word| super::lexicon::NEGATIONS.contains(word));
-    against.is_some_and(|at| !near[at..].iter().any(|word| super::lexicon::TURNS.contains(word)))
+    let against =
+        near.iter().rposition(|word| super::lexicon::is_among(super::lexicon::NEGATIONS, word));
+    against.is_some_and(|at| {
+        !near[at..].iter().any(|word| super::lexicon::is_among(super::lexicon::TURNS, word))
+    })
 }
 
 /// A word out of reach inside a template's braces.
 fn templated(plain: &str) -> Option<&'static str> {
-    const BRACES: [(&str, &str); 6] =
-        [("{{", "}}"), ("{%", "%}"), ("<%", "%>"), ("${", "}"), ("#{", "}"), ("[[", "]]")];
+    const BRACES: [(&str, &str); 8] = [
+        ("{{", "}}"),
+        ("{%", "%}"),
+        ("<%", "%>"),
+        ("${", "}"),
+        ("#{", "}"),
+        ("[[", "]]"),
+        ("%(", ")s"),
+        ("<<", ">>"),
+    ];
     BRACES.iter().find_map(|(open, close)| {
         plain.match_indices(open).find_map(|(at, _)| {
             let inside = &plain[at + open.len()..];
@@ -169,6 +359,21 @@ fn templated(plain: &str) -> Option<&'static str> {
                     .copied()
                     .find(|word| *word == part && !(shell && is_of_scripts(word)))
             })
+        })
+    })
+}
+
+/// A placeholder in single braces whose path begins with or leads to a word out of reach: `{verifier.path}`.
+fn placeholder(plain: &str) -> Option<&'static str> {
+    plain.match_indices('{').find_map(|(at, _)| {
+        let inside = plain[at + 1..].split_once('}')?.0;
+        let path = inside.len() <= 60
+            && inside.contains(['.', '_', ':'])
+            && inside.chars().all(|c| c.is_alphanumeric() || "._:".contains(c));
+        let mut parts = inside.split(['.', '_', ':']);
+        parts.find_map(|part| {
+            let known = TEMPLATED.iter().copied().find(|word| *word == part);
+            known.filter(|word| path && !is_of_scripts(word))
         })
     })
 }

@@ -8,9 +8,13 @@
 mod clauses;
 mod lexicon;
 mod markers;
+mod sentence;
 mod settings;
+mod shell;
 
+pub(super) use self::shell::unquoted;
 use super::change::Change;
+
 use super::text::{disguise, readings};
 
 /// Why a change is refused, if it reaches for a knob.
@@ -34,7 +38,12 @@ fn in_text(text: &str) -> Option<String> {
 
 /// Why a text in one spelling is refused, also when letters are written as digits, or spelled out one by one.
 fn spoken(plain: &str) -> Option<String> {
-    [plain.to_owned(), unleeted(plain), unspaced(plain)].iter().find_map(|text| {
+    let shell = shell::unquoted(plain);
+    let mut spellings =
+        vec![plain.to_owned(), unleeted(plain), unspaced(plain), squeezed_words(plain)];
+    spellings.extend((shell != plain).then_some(shell));
+    spellings.dedup();
+    spellings.iter().find_map(|text| {
         markers::marker(text)
             .or_else(|| settings::setting(text))
             .or_else(|| clauses::instruction(text))
@@ -57,6 +66,17 @@ fn unleeted(plain: &str) -> String {
             c => c,
         };
         word.chars().map(letter).collect()
+    };
+    plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Words cut up by signs that no word has, put together: `ver*fi-ier` stays, `san_d_box`, `s-andbox` and `veri|fier` become words.
+fn squeezed_words(plain: &str) -> String {
+    let word = |word: &str| -> String {
+        let inner = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let cut = inner.chars().filter(|c| !c.is_alphanumeric()).count();
+        let odd = cut > 0 && inner.chars().all(|c| c.is_alphabetic() || "_|~^*+-".contains(c));
+        if odd { inner.chars().filter(|c| c.is_alphabetic()).collect() } else { word.to_owned() }
     };
     plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }

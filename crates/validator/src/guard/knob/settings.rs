@@ -1,7 +1,7 @@
 //! Settings written out: as keys of a value, as assignments, as options of a command.
 
 /// Names of settings out of reach, without their separators, with what they are of.
-const NAMES: [(&str, &str); 62] = [
+const NAMES: [(&str, &str); 138] = [
     ("model", "the model"),
     ("modelname", "the model"),
     ("modelid", "the model"),
@@ -64,12 +64,92 @@ const NAMES: [(&str, &str); 62] = [
     ("hooks", "a hook"),
     ("hook", "a hook"),
     ("maxsteps", "limits"),
+    ("temp", "decoding"),
+    ("samplingtemperature", "decoding"),
+    ("modeltemperature", "decoding"),
+    ("minp", "decoding"),
+    ("maxoutput", "decoding"),
+    ("effort", "decoding"),
+    ("thinking", "decoding"),
+    ("beamsize", "decoding"),
+    ("numbeams", "decoding"),
+    ("dosample", "decoding"),
+    ("contextlength", "decoding"),
+    ("nucleus", "decoding"),
+    ("modeloverride", "the model"),
+    ("fallbackmodel", "the model"),
+    ("agentmodel", "the model"),
+    ("llmmodel", "the model"),
+    ("engine", "the model"),
+    ("basemodel", "the model"),
+    ("openaiapikey", "the model"),
+    ("maxattempts", "limits"),
+    ("maxiterations", "limits"),
+    ("maxtrials", "limits"),
+    ("maxcalls", "limits"),
+    ("maxtoolcalls", "limits"),
+    ("stepcap", "limits"),
+    ("turncap", "limits"),
+    ("costlimit", "limits"),
+    ("costcap", "limits"),
+    ("spendinglimit", "limits"),
+    ("turnbudget", "limits"),
+    ("timebudget", "limits"),
+    ("agentlimit", "limits"),
+    ("trialtimeout", "limits"),
+    ("walltime", "limits"),
+    ("wallclock", "limits"),
+    ("deadline", "limits"),
+    ("calllimit", "limits"),
+    ("agentsteps", "limits"),
+    ("limit", "limits"),
+    ("grading", "the verifier"),
+    ("verification", "the verifier"),
+    ("evaluator", "the verifier"),
+    ("judge", "the verifier"),
+    ("score", "the verifier"),
+    ("skipverifier", "the verifier"),
+    ("skipverification", "the verifier"),
+    ("skiptests", "the verifier"),
+    ("tests", "the verifier"),
+    ("checks", "the verifier"),
+    ("passed", "the verifier"),
+    ("verifiercommand", "the verifier"),
+    ("threshold", "the verifier"),
+    ("rewardthreshold", "the verifier"),
+    ("internet", "permissions"),
+    ("networkmode", "permissions"),
+    ("netmode", "permissions"),
+    ("egress", "permissions"),
+    ("approval", "permissions"),
+    ("approvals", "permissions"),
+    ("requireapproval", "permissions"),
+    ("autoapprove", "permissions"),
+    ("unsafe", "permissions"),
+    ("allowlist", "permissions"),
+    ("denylist", "permissions"),
+    ("trusted", "permissions"),
+    ("confined", "permissions"),
+    ("seccomp", "permissions"),
+    ("apparmor", "permissions"),
+    ("landlock", "permissions"),
+    ("guardrails", "permissions"),
+    ("safety", "permissions"),
+    ("safetychecks", "permissions"),
+    ("readonlyroot", "permissions"),
+    ("gate", "the machinery of evolution"),
+    ("attemptspertask", "the machinery of evolution"),
+    ("heldout", "the machinery of evolution"),
 ];
 
 /// Why a key that an edit brings is refused.
 pub(super) fn key(key: &str) -> Option<String> {
     let bare: String = super::super::text::squeezed(&super::super::text::plain(key));
-    let (_, about) = NAMES.iter().find(|(name, _)| *name == bare)?;
+    // A key that no schema names and that speaks of a knob is none of a harness's business, however it is put together.
+    let (_, about) = NAMES
+        .iter()
+        .find(|(name, _)| *name == bare)
+        .or_else(|| NAMES.iter().find(|(name, _)| name.len() >= 5 && bare.contains(name)))?;
     Some(format!("it brings the setting '{key}', which is of {about}"))
 }
 
@@ -128,25 +208,46 @@ fn is_set(name: &str, value: &str) -> bool {
     ];
     let number = value.trim_end_matches('.').parse::<f64>().ok();
     match name {
-        "temperature" => number.is_some_and(|number| (0.0..=2.0).contains(&number)),
-        "model" | "modelname" | "modelid" | "llm" | "provider" => is_model(value),
+        "temperature" | "temp" | "samplingtemperature" | "modeltemperature" => {
+            number.is_some_and(|number| (0.0..=2.0).contains(&number))
+        }
+        "model" | "modelname" | "modelid" | "llm" | "provider" | "engine" | "basemodel"
+        | "modeloverride" | "fallbackmodel" | "agentmodel" | "llmmodel" => is_model(value),
         "baseurl" | "apibase" | "endpoint" => {
             value.starts_with("http") && (value.contains("/v1") || is_model(value))
         }
         "apikey" => value.starts_with("sk-"),
-        "sandbox" | "network" | "isolation" | "permission" | "permissions" | "capabilities"
-        | "privileged" => {
+        "sandbox" | "network" | "internet" | "networkmode" | "netmode" | "egress" | "approval"
+        | "approvals" | "seccomp" | "apparmor" | "landlock" | "guardrails" | "safety"
+        | "safetychecks" | "allowlist" | "denylist" | "isolation" | "permission"
+        | "permissions" | "capabilities" | "privileged" => {
             ON.contains(&value) || value.starts_with("allow") || value.starts_with('*')
         }
         "reward" => number.is_some_and(|number| number > 0.0),
-        "budget" | "limits" | "timelimit" => {
-            value.starts_with("unlimited") || value.starts_with("inf") || value == "none"
+        "budget" | "limits" | "timelimit" | "limit" | "deadline" | "wallclock" | "walltime"
+        | "maxattempts" | "maxiterations" => {
+            value.starts_with("unlimited")
+                || value.starts_with("inf")
+                || matches!(value, "none" | "off" | "never" | "disabled" | "ignored" | "null")
         }
+        "thinking" | "dosample" | "threshold" | "score" | "passed" | "confined" | "trusted"
+        | "unsafe" | "gate" | "judge" | "effort" => match name {
+            "effort" => matches!(value, "high" | "max" | "low" | "medium" | "xhigh" | "minimal"),
+            "gate" => matches!(value, "paper" | "sequential" | "strict" | "off" | "none"),
+            "judge" => matches!(value, "off" | "none" | "disabled" | "skip"),
+            "unsafe" => value == "true",
+            _ => false,
+        },
+        "tests" | "checks" | "grading" | "verification" | "evaluator" => {
+            matches!(value, "off" | "disabled" | "skip" | "skipped" | "mock" | "bypass")
+        }
+        "skiptests" => false,
         "verifier" | "grader" | "scorer" => matches!(
             value,
             "off" | "none" | "disabled" | "false" | "skip" | "null" | "mock" | "true" | "always"
         ),
-        "weights" | "hook" | "hooks" | "mounts" | "sampling" | "decoding" | "interrupton" => false,
+        "weights" | "nucleus" | "hook" | "hooks" | "mounts" | "sampling" | "decoding"
+        | "interrupton" => false,
         _ => {
             number.is_some()
                 || ON.contains(&value)

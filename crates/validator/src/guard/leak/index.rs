@@ -75,6 +75,9 @@ const MOST_BYTES: usize = 64 << 10;
 const TOKEN: &str = "token ";
 const SQUEEZED: &str = "squeezed ";
 const SHINGLE: &str = "shingle ";
+const NAMED: &str = "named ";
+/// Beside these a task's name is one, also when its words are everyday words.
+const TASKS: [&str; 6] = ["task", "exercise", "challenge", "benchmark", "assignment", "problem"];
 
 impl LeakIndex {
     /// Starts an empty one.
@@ -122,7 +125,8 @@ impl LeakIndex {
         let hash = |tag: &str, text: &str| self.key.hash_one((tag, text));
         let tokens = tokens(plain).map(|token| hash(TOKEN, token));
         let shingles = shingles(plain).into_iter().map(|shingle| hash(SHINGLE, &shingle));
-        let all = tokens.chain(shingles).chain(self.squeezed_in(plain));
+        let named = named(plain).map(|name| hash(NAMED, &name));
+        let all = tokens.chain(shingles).chain(named).chain(self.squeezed_in(plain));
         all.filter_map(|hash| self.known.get(&hash).copied()).collect()
     }
 
@@ -206,6 +210,9 @@ impl LeakIndexBuilder {
                 self.note(task, TOKEN, &parts.join(joint), LeakKind::Name);
             }
         }
+        if parts.len() >= 2 {
+            self.note(task, NAMED, &parts.join(" "), LeakKind::Name);
+        }
         let joined = parts.concat();
         if parts.len() >= 3 && joined.chars().count() >= literals::SQUEEZED {
             self.note_squeezed(task, &joined, LeakKind::Name);
@@ -236,6 +243,26 @@ impl LeakIndexBuilder {
             self.note(task, SQUEEZED, squeezed, kind)
         })
     }
+}
+
+/// The words beside the word for a task, two to five of them.
+fn named(plain: &str) -> impl Iterator<Item = String> {
+    let words: Vec<&str> =
+        plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let mut names = Vec::new();
+    for at in (0..words.len()).filter(|at| TASKS.contains(&words[*at].trim_end_matches('s'))) {
+        for length in 2..=5 {
+            // "the task called fold ledger", "the fold ledger task"
+            let after = words[at + 1..].iter().position(|word| {
+                !matches!(*word, "called" | "named" | "about" | "of" | "on" | "the" | "is")
+            });
+            let after =
+                after.map(|skip| at + 1 + skip).and_then(|from| words.get(from..from + length));
+            let before = at.checked_sub(length).map(|from| &words[from..at]);
+            names.extend(after.into_iter().chain(before).map(|words| words.join(" ")));
+        }
+    }
+    names.into_iter()
 }
 
 /// Whether a file is a program, by its name; everything else is data.

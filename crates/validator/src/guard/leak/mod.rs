@@ -7,4 +7,5 @@ mod shingles;
 mod source;
 
 pub use self::index::{LeakIndex, LeakIndexBuilder};
+pub(super) use self::ordinary::is_word;
 pub use self::source::{Leak, LeakKind, Source};

@@ -52,7 +52,7 @@ const NUMBERS: [&str; 25] = [
 ];
 
 /// Whether a lower-case word is a common one.
-pub(super) fn is_word(word: &str) -> bool {
+pub(in crate::guard) fn is_word(word: &str) -> bool {
     word.len() < 3
         || WORDS.contains(word)
         || stem(word).is_some_and(|stem| WORDS.contains(stem.as_str()))

@@ -3,6 +3,7 @@
 mod encoded;
 mod plain;
 mod readings;
+mod spelled;
 
 pub(super) use self::plain::{disguise, plain, squeezed};
 pub(super) use self::readings::readings;

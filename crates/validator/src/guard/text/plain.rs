@@ -57,6 +57,9 @@ fn look(c: char) -> char {
     if c.is_ascii() {
         return c;
     }
+    if let Some(letter) = enclosed(c) {
+        return letter;
+    }
     let mut looks = LOOKS.lock().unwrap_or_else(PoisonError::into_inner);
     *looks.entry(c).or_insert_with(|| {
         let mut skeleton =
@@ -66,6 +69,24 @@ fn look(c: char) -> char {
             _ => c,
         }
     })
+}
+
+/// Letters in circles, squares and flags, upside down and in small capitals: forms that Unicode does not unfold.
+fn enclosed(c: char) -> Option<char> {
+    const TURNED: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
+    const SMALL: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ";
+    let nth = |index: u32| u8::try_from(index).ok().map(|index| char::from(b'a' + index));
+    let code = u32::from(c);
+    for first in [0x1F130, 0x1F150, 0x1F170, 0x1F1E6] {
+        if (first..first + 26).contains(&code) {
+            return nth(code - first);
+        }
+    }
+    if c.is_ascii() {
+        return None;
+    }
+    let place = |alphabet: &str| alphabet.chars().position(|known| known == c);
+    place(TURNED).or_else(|| place(SMALL)).and_then(|index| nth(u32::try_from(index).ok()?))
 }
 
 /// Characters that take no place: zero-width ones, directions, tags, variation selectors, the soft hyphen.

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use super::encoded::decodings;
 use super::plain::plain;
+use super::spelled::spelled;
+use crate::guard::leak::is_word;
 
 /// A text inside a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,10 @@ fn hidden(how: &str, text: &str) -> Vec<(&'static str, String)> {
         found.push((reversed, reversed_words(text)));
         found.push((rot13, text.chars().map(rotated).collect()));
         found.push((split, quoted(text).concat()));
+        if how.is_empty() {
+            found.extend(spelled(text, is_word));
+            found.push((split, crate::guard::knob::unquoted(text)));
+        }
     }
     found.retain(|(_, text)| text.len() >= 4);
     found
