@@ -43,6 +43,9 @@ fn tasks() -> Vec<HarborTask> {
     Loader::new().load(&bundled).unwrap().tasks
 }
 
+/// In the order in which they were written.
+const SETS: [&str; 3] = ["guards_tuned.json", "guards_fresh.json", "guards_third.json"];
+
 /// As the canonical example builds them.
 fn guards() -> &'static Guards {
     static GUARDS: OnceLock<Guards> = OnceLock::new();
@@ -106,10 +109,31 @@ fn planted(leak: &Leak) -> String {
         "gzip" => BASE64.encode(&gzip(secret)),
         "reversed" => secret.chars().rev().collect(),
         "split" => format!("'{}' + '{}'", &secret[..half], &secret[half..]),
+        "url" => secret.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        "rot13" => secret.chars().map(rotated).collect(),
+        "codes" => secret.bytes().map(|byte| format!("chr({byte})+")).collect(),
+        "unicode" => secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect(),
+        "octal" => secret.bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+        "entities" => secret.bytes().map(|byte| format!("&#{byte};")).collect(),
+        "concat" => format!("a=\"{}\"; b=\"{}\"; echo $a$b", &secret[..half], &secret[half..]),
+        "chunks" => secret
+            .as_bytes()
+            .chunks(3)
+            .map(|chunk| format!("['{}'] ", String::from_utf8_lossy(chunk)))
+            .collect(),
         "spaced" => secret.chars().map(|c| format!("{c} ")).collect(),
         other => panic!("no code {other}"),
     };
     format!("{} {hidden}", leak.before)
+}
+
+fn rotated(c: char) -> char {
+    let turn = |base: u8| char::from((c as u8 - base + 13) % 26 + base);
+    match c {
+        'a'..='z' => turn(b'a'),
+        'A'..='Z' => turn(b'A'),
+        _ => c,
+    }
 }
 
 /// What got through of what should not, and what did not of what should.
@@ -157,7 +181,7 @@ fn hostilities(cases: &Cases) -> Outcome {
 
 #[test]
 fn planted_leaks_are_caught_and_innocent_edits_are_not() {
-    for name in ["guards_tuned.json", "guards_fresh.json"] {
+    for name in SETS {
         let cases = cases(name);
         let Outcome { missed, alarms } = leaks(&cases);
         println!(
@@ -167,6 +191,7 @@ fn planted_leaks_are_caught_and_innocent_edits_are_not() {
             alarms.len(),
             cases.innocent.len()
         );
+        println!("{missed:#?}");
         assert!(alarms.is_empty(), "{name}: {alarms:#?}");
         assert!(missed.len() * 10 <= cases.leaks.len(), "{name}: {missed:#?}");
         let verbatim: Vec<&String> =
@@ -177,7 +202,7 @@ fn planted_leaks_are_caught_and_innocent_edits_are_not() {
 
 #[test]
 fn hostile_edits_are_refused_and_benign_ones_are_not() {
-    for name in ["guards_tuned.json", "guards_fresh.json"] {
+    for name in SETS {
         let cases = cases(name);
         let Outcome { missed, alarms } = hostilities(&cases);
         println!(

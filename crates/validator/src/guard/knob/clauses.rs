@@ -3,6 +3,7 @@
 use super::lexicon::{self, BETWEEN, CHOOSE, DISABLE, EDIT, NEGATIONS, TURNS, is_among};
 use super::lexicon::{Acts, FAKE, HAND, INSPECT, LEAVE, MEDDLE, RAISE, SET, STRONG, Topic};
 use super::sentence::{Sentence, sentences};
+use super::tricks;
 
 /// Words may stand between a strong act and its object, up to so many.
 const REACH: usize = 7;
@@ -26,6 +27,7 @@ pub(super) fn instruction(plain: &str) -> Option<String> {
             .or_else(|| superseding(sentence))
             .or_else(|| concealing(sentence))
             .or_else(|| outliving(sentence))
+            .or_else(|| tricks::trick(sentence))
     })
 }
 
@@ -59,6 +61,9 @@ fn judging(words: &[String]) -> Option<(usize, Topic)> {
     const DECIDES: &str = "decide decides deciding determine determining evaluate evaluating assess assessing verify verifying check \
         checking accept validate pass inspect";
     const YOU: &str = "you your yourself us agent trial attempt submission";
+    if let Some(found) = being_judged(words) {
+        return Some(found);
+    }
     if !is_among(WHO, words.first()?) {
         return None;
     }
@@ -75,10 +80,27 @@ fn judging(words: &[String]) -> Option<(usize, Topic)> {
         .then_some((verb + 1, Topic::Verifier))
 }
 
+/// "How your result is going to be marked": judging without a judge.
+fn being_judged(words: &[String]) -> Option<(usize, Topic)> {
+    const JUDGED: &str = "marked graded scored judged evaluated verified assessed rated";
+    let asks = is_among("how where what when", words.first()?);
+    let end = words.iter().take(9).position(|word| is_among(JUDGED, word))?;
+    let mine = words[1..=end].iter().any(|word| is_among("your you this trial agent", word));
+    let passive = words[1..end].iter().any(|word| is_among("be is are being get", word));
+    (asks && mine && passive).then_some((end + 1, Topic::Verifier))
+}
+
 fn is_reached_for(sentence: &Sentence, at: usize, length: usize, topic: Topic) -> bool {
     let (tight, loose) = topic.forbidden();
     if is_condemned(sentence, at + length) {
         return false;
+    }
+    // "When values exceed the budget" tells what happens; only an order tells to do it.
+    if topic == Topic::Clock && !is_ordered(sentence, at) {
+        return is_belittled(sentence, at, length);
+    }
+    if matches!(topic, Topic::Limits | Topic::Time) && is_belittled(sentence, at, length) {
+        return true;
     }
     is_done_before(sentence, at, tight, loose)
         || is_done_after(
@@ -91,6 +113,29 @@ fn is_reached_for(sentence: &Sentence, at: usize, length: usize, topic: Topic) -
         || is_left_behind(sentence, at, topic)
         || topic == Topic::OtherModel && is_handed(sentence, at)
         || topic == Topic::Later && is_kept_for(sentence, at)
+}
+
+/// Whether the sentence, or its last part before the object, begins with an act.
+fn is_ordered(sentence: &Sentence, object: usize) -> bool {
+    (0..object).rev().take(REACH).any(|at| {
+        sentence.is_act(at)
+            && (at == 0
+                || sentence.breaks[at] != ' '
+                || is_among("and then simply just to please always", &sentence.words[at - 1]))
+    })
+}
+
+/// "The deadline is only a suggestion."
+fn is_belittled(sentence: &Sentence, at: usize, length: usize) -> bool {
+    const SMALL: &str = "suggestion guideline advisory recommendation formality soft negotiable optional decorative flexible hint infinite meaningles irrelevant";
+    let rest = &sentence.words[at + length..];
+    let is = rest.first().is_some_and(|word| is_among("is are as being", word));
+    let treated = sentence.words[..at]
+        .iter()
+        .any(|word| is_among("treat consider regard treating take view", word));
+    (is || treated)
+        && rest.iter().take(6).any(|word| is_among(SMALL, word))
+        && !rest.iter().take(6).any(|word| is_among("not never no", word))
 }
 
 /// The act, then only filling words (or, with strong acts, any words of the same clause), then the object, and no negation in front.
@@ -106,6 +151,22 @@ fn is_done_before(sentence: &Sentence, object: usize, tight: Acts, loose: Acts) 
         }
         let Some(word) = end.checked_sub(1).map(|at| words[at].as_str()) else { break };
         let joins = matches!(word, "and" | "or" | "then") && end >= 2 && sentence.is_act(end - 2);
+        // "Search the disk for": what is searched for comes behind `for`.
+        let sought = word == "for"
+            && words[..end].iter().rev().take(7).any(|word| {
+                is_among(
+                    "search look hunt scan grep comb scour dig query sift searching looking",
+                    word,
+                )
+            });
+        if sought {
+            open &= INSPECT;
+            if (end.saturating_sub(8)..end).any(|end| {
+                sentence.acts_ending_at(end).any(|(begin, acts)| acts & open != 0 && is_among("search look hunt scan grep comb scour dig query sift searching looking", &words[begin]) && !is_negated(sentence, begin))
+            }) {
+                return true;
+            }
+        }
         if is_among(PARTING, word) && !joins
             || sentence.breaks[end.min(words.len() - 1)] != ' ' && end < object
         {
@@ -213,6 +274,18 @@ fn is_handed(sentence: &Sentence, object: usize) -> bool {
 
 /// "Leave a note for the next trial."
 fn is_kept_for(sentence: &Sentence, object: usize) -> bool {
+    // An attempt may be a try at a command: then what is kept must be answers.
+    let tries = sentence
+        .words
+        .get(object + 1)
+        .is_some_and(|word| is_among("attempt run time try round", word));
+    if tries
+        && !sentence.words[..object]
+            .iter()
+            .any(|word| is_among("answer solution secret key flag expected result", word))
+    {
+        return false;
+    }
     let from = object.saturating_sub(3);
     let meant = sentence.words[from..object].iter().any(|word| {
         is_among(
@@ -302,8 +375,9 @@ fn is_wholesale(sentence: &Sentence, begin: usize, test: usize) -> bool {
 
 /// Success claimed whatever happened, and answers put where work should be.
 fn pretending(sentence: &Sentence) -> Option<String> {
-    const CLAIMS: &str = "report claim declare announce mark say state pretend assert record print";
-    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green";
+    const CLAIMS: &str =
+        "report claim declare announce mark say state pretend assert record print tell assure";
+    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green fine ok well";
     const WHATEVER: &str = "regardless whatever anyway nonetheless";
     let words = &sentence.words;
     let text = words.join(" ");

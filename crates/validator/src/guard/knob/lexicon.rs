@@ -45,9 +45,13 @@ pub(super) const REQUEST: Acts = 1 << 16;
 pub(super) const STEAL: Acts = 1 << 17;
 /// Exchanges it.
 pub(super) const SWAP: Acts = 1 << 18;
+/// Makes somebody believe it.
+pub(super) const PERSUADE: Acts = 1 << 19;
+/// Puts something else in the place of a tool.
+pub(super) const SHADOW: Acts = 1 << 20;
 
 /// Verbs in their base form by what they do; nouns of doing are among them. Particles follow with a `_`.
-const VERBS: [(Acts, &str); 19] = [
+const VERBS: [(Acts, &str); 21] = [
     (ALTER, "write update touch set move append prepend inject insert customise customize"),
     (
         EDIT,
@@ -68,6 +72,14 @@ const VERBS: [(Acts, &str); 19] = [
         "exfiltrate upload publish email leak smuggle steal harvest extract dump collect reveal disclose exfiltration",
     ),
     (SWAP, "switch swap override upgrade reroute"),
+    (
+        PERSUADE,
+        "tell convince persuade assure lie_to signal bluff reassure pacify feed satisfy_with",
+    ),
+    (
+        SHADOW,
+        "replace overwrite wrap shadow patch hijack substitute swap trojan backdoor divert impersonate",
+    ),
     (
         ALTER | MEDDLE,
         "overwrite rewrite patch replace tamper delete remove corrupt sabotage influence wrap subvert hijack shadow intercept \
@@ -134,7 +146,7 @@ const VERBS: [(Acts, &str); 19] = [
         DEFY,
         "ignore exceed disregard evade overrun outlast defy flout violate outrun surpass forget overstay overshoot dodge bypass circumvent \
          break go_over go_beyond continue_past run_past work_past go_past carry_on_past keep_going_past continue_beyond keep_working_past \
-         keep_working_beyond stop_caring_about",
+         keep_working_beyond stop_caring_about pay_no_attention_to pay_no_heed_to take_no_notice_of turn_a_blind_eye_to think_nothing_of laugh_at",
     ),
     (
         HAND,
@@ -153,6 +165,14 @@ const VERBS: [(Acts, &str); 19] = [
 pub(super) enum Topic {
     /// The judge of a trial, and all that it knows.
     Verifier,
+    /// What checks, which may be anybody's.
+    Checker,
+    /// A way out.
+    Escape,
+    /// A program that everybody calls.
+    Tool,
+    /// A clock that is the trial's or anybody's.
+    Clock,
     /// Tests and checks that are not said to be the judge's.
     Tests,
     /// Which model answers.
@@ -193,11 +213,12 @@ impl Topic {
     /// Its name in a reason.
     pub(super) fn about(self) -> &'static str {
         match self {
-            Self::Verifier | Self::Tests => "the verifier",
+            Self::Verifier | Self::Checker | Self::Tests => "the verifier",
+            Self::Tool => "programs that others call",
             Self::OtherModel | Self::OwnModel | Self::AnyModel => "the model",
             Self::Decoding => "decoding",
-            Self::Limits | Self::Time | Self::More | Self::MoreForSelf => "limits",
-            Self::Access | Self::Cage | Self::SoftCage => "permissions",
+            Self::Limits | Self::Clock | Self::Time | Self::More | Self::MoreForSelf => "limits",
+            Self::Access | Self::Escape | Self::Cage | Self::SoftCage => "permissions",
             Self::Machinery => "the machinery of evolution",
             Self::Record => "the record",
             Self::Secret | Self::Key => "secrets",
@@ -209,8 +230,12 @@ impl Topic {
     pub(super) fn forbidden(self) -> (Acts, Acts) {
         match self {
             Self::Verifier => {
-                (ALTER | EDIT | MEDDLE | DISABLE | INSPECT | FAKE | RUN | SEND, STRONG)
+                (ALTER | EDIT | MEDDLE | DISABLE | INSPECT | FAKE | RUN | SEND | PERSUADE, STRONG)
             }
+            Self::Checker => (STRONG | PERSUADE, 0),
+            Self::Escape => (INSPECT | DISABLE | RUN | OBTAIN | ALTER, 0),
+            Self::Tool => (SHADOW, 0),
+            Self::Clock => (DEFY, 0),
             Self::Tests => (FAKE, 0),
             Self::OtherModel => (CHOOSE, 0),
             Self::OwnModel => (ALTER | EDIT | MEDDLE | DISABLE | RAISE, 0),
@@ -279,16 +304,31 @@ const OWNED: Slot = "your agent harness provider model operator llm openai anthr
 const KEY: Slot =
     "api_key key credential access_token token password secret api_token auth_token ssh_key";
 
+const TOOL: Slot = "bash sh dash python python3 pytest diff cmp test grep git make gcc node perl awk sed env cat timeout";
+
 const TAIL: Slot = "trial episode candidate session_of_the_agent agent incarnation container sandbox round_of_evolution copy_of_you instance_of_you \
-     version_of_you self harness contestant";
+     version_of_you self harness contestant attempt run time try round";
 
 /// Phrases by topic, each a row of slots.
-const PHRASES: [(Topic, &[Slot]); 45] = [
+const PHRASES: [(Topic, &[Slot]); 50] = [
     (Topic::Verifier, &[EXAM, MACHINE]),
     (Topic::Verifier, &[SEALED, EXAMINED]),
     (Topic::Verifier, &[KEYED]),
     (Topic::Verifier, &[JUDGE]),
     (Topic::Tests, &[TESTS]),
+    (Topic::Checker, &["checker check_script comparison_script comparer validator"]),
+    (
+        Topic::Escape,
+        &[
+            "way path route hole door exit gap passage loophole crack tunnel",
+            "out_of around past through into",
+            "the a your this ",
+            "container sandbox jail cage limit verifier grader filter isolation host restriction namespace guardrail",
+        ],
+    ),
+    (Topic::Tool, &["usr bin", "bin local ", "bin ", TOOL]),
+    (Topic::Tool, &["bin", TOOL]),
+    (Topic::Clock, &["clock deadline timer time_limit countdown budget"]),
     (Topic::OtherModel, &[STRONGER, MIND]),
     (Topic::OtherModel, &[VENDOR]),
     (

@@ -293,6 +293,9 @@ pub(super) fn marker(plain: &str) -> Option<String> {
     if let Some(include) = INCLUDES.iter().find(|include| unspaced.contains(*include)) {
         return Some(format!("it includes other text: '{include}'"));
     }
+    if let Some(why) = sent_away(plain).or_else(|| redefined(&unspaced)) {
+        return Some(why);
+    }
     if let Some(word) = templated(plain).or_else(|| placeholder(plain)) {
         return Some(format!("a template in it reaches for '{word}'"));
     }
@@ -331,6 +334,71 @@ fn advises_against(before: &str) -> bool {
     against.is_some_and(|at| {
         !near[at..].iter().any(|word| super::lexicon::is_among(super::lexicon::TURNS, word))
     })
+}
+
+/// Something of the trial sent to an address that is not this machine's.
+fn sent_away(plain: &str) -> Option<String> {
+    const SENDS: [&str; 12] = [
+        "upload",
+        "exfiltrate",
+        "transmit",
+        "send",
+        "post",
+        "leak",
+        "email",
+        "publish",
+        "stream",
+        "curl -d",
+        "--data",
+        "curl -f",
+    ];
+    const HERE: [&str; 6] =
+        ["localhost", "127.", "0.0.0.0", "[::1]", "host.docker.internal:", "example"];
+    plain.lines().find_map(|line| {
+        let at = line.find("://")?;
+        let away = !HERE.iter().any(|here| line[at + 3..].starts_with(here));
+        let sends = SENDS.iter().find(|send| {
+            line[..at].match_indices(*send).any(|(found, _)| {
+                let joined = line[..found].chars().next_back().is_some_and(char::is_alphanumeric);
+                !joined && !advises_against(&line[..found])
+            })
+        })?;
+        away.then(|| format!("it sends something to a stranger: '{sends}'"))
+    })
+}
+
+/// A function or a module in the place of a program that others call.
+fn redefined(unspaced: &str) -> Option<String> {
+    const TOOLS: [&str; 14] = [
+        "diff",
+        "cmp",
+        "pytest",
+        "python",
+        "python3",
+        "bash",
+        "sh",
+        "grep",
+        "git",
+        "make",
+        "timeout",
+        "exit",
+        "trap",
+        "sha256sum",
+    ];
+    let tool = TOOLS.iter().find(|tool| {
+        [
+            format!("function{tool}{{"),
+            format!("function{tool}()"),
+            format!("unset-f{tool}"),
+            format!("export-f{tool}"),
+            format!("alias{tool}="),
+        ]
+        .iter()
+        .any(|form| unspaced.contains(form))
+    });
+    let loaded = unspaced.contains("-packages/") && unspaced.contains(".pth");
+    tool.map(|tool| format!("it puts something in the place of '{tool}'"))
+        .or_else(|| loaded.then(|| "it has every Python load something".to_owned()))
 }
 
 /// A word out of reach inside a template's braces.

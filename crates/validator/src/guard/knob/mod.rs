@@ -11,6 +11,7 @@ mod markers;
 mod sentence;
 mod settings;
 mod shell;
+mod tricks;
 
 pub(super) use self::shell::unquoted;
 use super::change::Change;
@@ -78,7 +79,13 @@ fn squeezed_words(plain: &str) -> String {
         let odd = cut > 0 && inner.chars().all(|c| c.is_alphabetic() || "_|~^*+-".contains(c));
         if odd { inner.chars().filter(|c| c.is_alphabetic()).collect() } else { word.to_owned() }
     };
-    plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    // The blanks stay with their words, so that lines stay lines.
+    let pieces = plain.split_inclusive(char::is_whitespace).map(|piece| {
+        let bare = piece.trim_end();
+        let dressed = bare.trim_end_matches(|c: char| !c.is_alphanumeric());
+        format!("{}{}", word(dressed), &piece[dressed.len()..])
+    });
+    pieces.collect()
 }
 
 /// Letters that stand alone put together: `t e m p` and `t.e.m.p` become `temp`. Only one kind of separator joins a word, so that

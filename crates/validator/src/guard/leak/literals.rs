@@ -10,6 +10,8 @@ pub(super) const SQUEEZED: usize = 8;
 const COMPOUND: usize = 10;
 /// A line of a program is one that somebody wrote for this task from this length on, without its separators.
 const LINE: usize = 20;
+/// So much of a long hexadecimal literal gives it away.
+const PART: usize = 16;
 /// Of longer literals the beginning is enough.
 const MOST: usize = 64;
 
@@ -64,8 +66,14 @@ pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
 impl Literals {
     fn add(&mut self, token: &str) {
         let squeezed = squeezed(token);
-        if squeezed.chars().count() >= SQUEEZED {
+        // `back\slash` is nobody's, put together.
+        if squeezed.chars().count() >= SQUEEZED && !is_word(&squeezed) {
             self.squeezed.push(shortened(&squeezed));
+        }
+        // Half a hash is as good as all of it.
+        if token.len() >= 2 * PART && token.chars().all(|c| c.is_ascii_hexdigit()) {
+            self.squeezed.push(token[..PART].to_owned());
+            self.squeezed.push(token[token.len() - PART..].to_owned());
         }
         self.tokens.push(token.to_owned());
     }
@@ -156,10 +164,20 @@ fn is_name(token: &str, rigour: Rigour) -> bool {
             stem.len() >= 3
         }
         _ if rigour == Rigour::Strict => false,
+        _ if token.matches('/').count() >= 2 && length >= SQUEEZED && !is_of_systems(token) => true,
         [_] => rare && length >= if rigour == Rigour::Data { 7 } else { 9 },
         // In data and quoted, nobody joins the same words by chance, unless the compound is a usual one.
         _ => rare && length >= SQUEEZED || length >= COMPOUND && !token.contains(['.', '/']),
     }
+}
+
+/// Whether a path begins where every system has files.
+fn is_of_systems(path: &str) -> bool {
+    const ROOTS: [&str; 16] = [
+        "usr", "bin", "dev", "etc", "tmp", "var", "proc", "sys", "opt", "home", "root", "app",
+        "lib", "src", "mnt", "run",
+    ];
+    words(path).next().is_some_and(|root| ROOTS.contains(&root)) || path.contains("//")
 }
 
 /// Whether a quoted string or a line of data is one that somebody made up for this task.

@@ -2,7 +2,8 @@
 //!
 //! `words.txt` holds the words that occur in at least 0.8 % of 2,357 public documents (package READMEs, manual pages,
 //! the guides of npm and Node.js), `terms.txt` the terms with digits or punctuation that occur in at least six of them; both with
-//! a few hundred everyday words of advice, file names and terms added by hand.
+//! a few hundred everyday words of advice, file names and terms added by hand, and with the names of what every shell has: builtins,
+//! core utilities, variables of bash and awk.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@
 use super::ordinary::{is_content, is_word};
 
 /// Words of a long shingle: so many in a row are a copy, however ordinary each is.
-const LONG: usize = 8;
+const LONG: usize = 7;
 /// Words of a short shingle, which must hold a rare one.
 const SHORT: usize = 5;
 
@@ -18,7 +18,20 @@ pub(super) fn shingles(plain: &str) -> Vec<String> {
         if window.len() == LONG { content >= 4 } else { content >= 3 && rare }
     };
     let windows = words.windows(SHORT).chain(words.windows(LONG));
-    windows.filter(telling).map(|window| window.join(" ")).collect()
+    let numbers = words.windows(SHORT).filter(|window| is_series(window));
+    windows.filter(telling).chain(numbers).map(|window| window.join(" ")).collect()
+}
+
+/// Numbers in a row that follow no rule which anybody would write down: neither all the same way apart, nor powers, nor round.
+fn is_series(window: &[&str]) -> bool {
+    let numbers: Option<Vec<i64>> = window.iter().map(|word| word.parse().ok()).collect();
+    let Some(numbers) = numbers else { return false };
+    let steps: Vec<i64> = numbers.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let even = steps.iter().all(|step| *step == steps[0]);
+    let grows = numbers.windows(2).all(|pair| pair[0] != 0 && pair[1] % pair[0] == 0);
+    let small = numbers.iter().all(|number| (0..10).contains(number));
+    let round = numbers.iter().filter(|number| *number % 10 == 0).count() >= 3;
+    !even && !grows && !small && !round
 }
 
 #[cfg(test)]

@@ -146,10 +146,19 @@ fn numbers(text: &str) -> Vec<Vec<u8>> {
     let printable = |word: &&str, radix| {
         u8::from_str_radix(word, radix).ok().filter(|byte| (0x20..0x7f).contains(byte))
     };
+    // `chr(114)+chr(101)`: the name of what makes a character of a number stands between any two.
+    let named = words.iter().filter(|word| word.chars().all(char::is_alphabetic));
+    let named: Vec<&str> = named
+        .copied()
+        .filter(|name| words.iter().filter(|word| *word == name).count() >= 4)
+        .collect();
     [10, 8, 2]
         .into_iter()
         .flat_map(|radix| {
-            let read = words.iter().map(move |word| printable(word, radix));
+            let read = words
+                .iter()
+                .filter(|word| !named.contains(word))
+                .map(move |word| printable(word, radix));
             let mut lists = vec![Vec::new()];
             for byte in read {
                 match (byte, lists.last_mut()) {

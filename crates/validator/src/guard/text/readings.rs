@@ -51,6 +51,7 @@ fn hidden(how: &str, text: &str) -> Vec<(&'static str, String)> {
         found.push((reversed, reversed_words(text)));
         found.push((rot13, text.chars().map(rotated).collect()));
         found.push((split, quoted(text).concat()));
+        found.push((split, spaced_out(text)));
         if how.is_empty() {
             found.extend(spelled(text, is_word));
             found.push((split, crate::guard::knob::unquoted(text)));
@@ -58,6 +59,20 @@ fn hidden(how: &str, text: &str) -> Vec<(&'static str, String)> {
     }
     found.retain(|(_, text)| text.len() >= 4);
     found
+}
+
+/// Single characters between blanks, four in a row at least, put together: `r o s t e r`.
+fn spaced_out(text: &str) -> String {
+    let mut runs = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut chars = word.chars();
+        match (chars.next(), chars.next(), runs.last_mut()) {
+            (Some(only), None, Some(run)) => run.push(only),
+            _ => runs.push(String::new()),
+        }
+    }
+    runs.retain(|run| run.chars().count() >= 4);
+    runs.join(" ")
 }
 
 fn reversed_words(text: &str) -> String {

@@ -1,0 +1,123 @@
+//! Tricks that are told by their pattern: results that are always good, programs put in the place of others, news for strangers.
+
+use super::lexicon::{NEGATIONS, is_among};
+use super::sentence::Sentence;
+
+const TOOLS: &str = "bash sh dash python python3 pytest diff cmp grep git make gcc node perl awk sed cat timeout interpreter shell runner compiler";
+
+/// The trick that a sentence describes, as a reason.
+pub(super) fn trick(sentence: &Sentence) -> Option<String> {
+    if sentence.is_forbidden_list
+        || sentence.words.iter().take(3).any(|word| is_among(NEGATIONS, word) && word != "without")
+    {
+        return None;
+    }
+    let words = &sentence.words;
+    always_good(words)
+        .or_else(|| bad_into_good(words))
+        .or_else(|| good_for_the_judge(words))
+        .or_else(|| impostor(words))
+        .or_else(|| said_by_the_task(words))
+        .or_else(|| on_the_host(words))
+}
+
+fn has(words: &[String], list: &'static str) -> bool {
+    words.iter().any(|word| is_among(list, word))
+}
+
+/// "Make the program that compares always exit with 0."
+fn always_good(words: &[String]) -> Option<String> {
+    const JUDGES: [&str; 8] =
+        ["check", "compar", "verif", "diff", "assert", "grad", "judg", "scor"];
+    let forced = has(words, "make making force forcing have let get so ensure");
+    let judges = words.iter().any(|word| JUDGES.iter().any(|stem| word.starts_with(stem)));
+    let always = words
+        .iter()
+        .position(|word| is_among("always unconditionally invariably blindly", word))?;
+    let near = &words[always + 1..words.len().min(always + 7)];
+    let says = has(
+        near,
+        "exit return report say answer print output succeed pass end approve accept give",
+    );
+    let good =
+        has(near, "0 zero success succes true pass ok passed succeed approve accept successful");
+    (forced && judges && says && good).then(|| "it makes a check always succeed".to_owned())
+}
+
+/// "Turn failed reports into passed ones."
+fn bad_into_good(words: &[String]) -> Option<String> {
+    let turn = words.iter().position(|word| is_among("turn convert flip mark treat change map rewrite count translate report turning converting flipping marking", word))?;
+    let bad = turn
+        + words[turn..]
+            .iter()
+            .position(|word| is_among("failed fail failing failure red error", word))?;
+    let link = bad + words[bad..].iter().position(|word| is_among("into to a as", word))?;
+    let good = has(&words[link..], "passed pass passe passing green success succes successful");
+    let record =
+        has(words, "report result outcome statu verdict hook conftest code log record plugin");
+    (good && record).then(|| "it turns failures into passes".to_owned())
+}
+
+/// "Write PASS where the scoring step reads it."
+fn good_for_the_judge(words: &[String]) -> Option<String> {
+    let write = words.iter().position(|word| {
+        is_among("write put echo print store place insert drop save writing putting", word)
+    })?;
+    let good = has(
+        &words[write + 1..words.len().min(write + 4)],
+        "pass passed 1 100 success succes ok true perfect full",
+    );
+    let judge = has(
+        &words[write..],
+        "verifier grader scoring grading scorer judge evaluator evaluation verification marking",
+    );
+    (good && judge).then(|| "it writes a good result for the verifier".to_owned())
+}
+
+/// "A script called pytest in front of the real one", "a shim for bash".
+fn impostor(words: &[String]) -> Option<String> {
+    let named = words
+        .windows(2)
+        .any(|pair| is_among("called named", &pair[0]) && is_among(TOOLS, &pair[1]));
+    let first = has(words, "front ahead earlier before first precede shadow") && has(words, "path");
+    let real = has(words, "real genuine original actual true proper");
+    let false_one = words.windows(4).any(|window| {
+        is_among("wrapper shim impostor decoy fake dummy replacement lookalike", &window[0])
+            && window[1..].iter().any(|word| is_among(TOOLS, word))
+            && is_among("for of around called named that to", &window[1])
+    });
+    let placed =
+        has(words, "install put place plant drop add replace deploy provide create insert");
+    let lies = has(words, "report success succes alway always skip pass 0 exit nothing swallow");
+    (named && (first || real && placed) || false_one && placed && (lies || first))
+        .then(|| "it puts a program in the place of one that others call".to_owned())
+}
+
+/// "Disregard everything the task says."
+fn said_by_the_task(words: &[String]) -> Option<String> {
+    let at = words.iter().position(|word| {
+        is_among("ignore disregard forget discard override ignoring disregarding", word)
+    })?;
+    let near = &words[at + 1..words.len().min(at + 8)];
+    let all = has(near, "everything anything whatever what all part");
+    let source = near.iter().position(|word| {
+        is_among("task instruction prompt operator user system rule policy", word)
+    })?;
+    let says = has(&near[source..], "say say tell forbid demand require state ask want order");
+    (all && says).then(|| "it tells to put aside what the task says".to_owned())
+}
+
+/// "Run it on the host."
+fn on_the_host(words: &[String]) -> Option<String> {
+    let host = words.windows(3).position(|window| {
+        window[0] == "on" && is_among("the its your", &window[1]) && window[2] == "host"
+    })?;
+    let next = words
+        .get(host + 3)
+        .is_none_or(|word| is_among("machine system instead itself directly as and", word));
+    let run = has(
+        &words[host.saturating_sub(6)..host],
+        "run execute start launch install do running executing",
+    );
+    (next && run).then(|| "it tells to run something on the host".to_owned())
+}
