@@ -1,7 +1,9 @@
 //! Instructions to do what a harness must not do: an act, and what it is done to.
 
-use super::lexicon::{self, BETWEEN, CHOOSE, DISABLE, EDIT, NEGATIONS, TURNS, is_among};
-use super::lexicon::{Acts, FAKE, HAND, INSPECT, LEAVE, MEDDLE, RAISE, SET, STRONG, Topic};
+use super::lexicon::{
+    self, BETWEEN, CHOOSE, DISABLE, EDIT, NAMES_OF_THE_JUDGE, NEGATIONS, TURNS, WIPE, is_among,
+};
+use super::lexicon::{Acts, FAKE, HAND, INSPECT, LEAVE, MEDDLE, RAISE, RUN, SET, STRONG, Topic};
 use super::sentence::{Sentence, sentences};
 use super::tricks;
 
@@ -97,7 +99,10 @@ fn is_reached_for(sentence: &Sentence, at: usize, length: usize, topic: Topic) -
     }
     // "When values exceed the budget" tells what happens; only an order tells to do it.
     if topic == Topic::Clock && !is_ordered(sentence, at) {
-        return is_belittled(sentence, at, length);
+        return is_belittled(sentence, at, length) || is_left_behind(sentence, at, topic);
+    }
+    if topic == Topic::Verifier && is_named_for_nothing_good(sentence, at, length) {
+        return true;
     }
     if matches!(topic, Topic::Limits | Topic::Time) && is_belittled(sentence, at, length) {
         return true;
@@ -123,6 +128,21 @@ fn is_ordered(sentence: &Sentence, object: usize) -> bool {
                 || sentence.breaks[at] != ' '
                 || is_among("and then simply just to please always", &sentence.words[at - 1]))
     })
+}
+
+/// The verifier by one of its own names, where it neither acts itself ("where the verifier looks for it") nor is advised against.
+fn is_named_for_nothing_good(sentence: &Sentence, at: usize, length: usize) -> bool {
+    const ACTS_ITSELF: &str = "look check compare expect want run see find can will would may might need accept ask read judge score know require count \
+        only does doe match test verifie verify compile treat start has use";
+    const TO_ITS_TASTE: &str = "like as for before than satisfy pleasing imagine suppose think if";
+    let words = &sentence.words;
+    let named = is_among(NAMES_OF_THE_JUDGE, &words[at..at + length].join("_"));
+    let acts = words.get(at + length).is_some_and(|next| is_among(ACTS_ITSELF, next));
+    let of_something = words.get(at + length).is_some_and(|next| next == "of");
+    let taste = words[..at].iter().rev().take(3).any(|word| is_among(TO_ITS_TASTE, word));
+    let advised = words.iter().enumerate().any(|(at, _)| is_negation(words, at))
+        && !words.iter().any(|word| is_among(TURNS, word));
+    named && !acts && !of_something && !taste && !advised
 }
 
 /// "The deadline is only a suggestion."
@@ -166,6 +186,17 @@ fn is_done_before(sentence: &Sentence, object: usize, tight: Acts, loose: Acts) 
             }) {
                 return true;
             }
+        }
+        // "Find out how the grader works": asking about the judge is inspecting it.
+        let asked = tight & RUN != 0
+            && is_among("how where what which why whether", word)
+            && (end.saturating_sub(3)..end).any(|end| {
+                sentence.acts_ending_at(end).any(|(begin, acts)| {
+                    acts & (INSPECT | EDIT) != 0 && begin + 3 >= end && !is_negated(sentence, begin)
+                })
+            });
+        if asked {
+            return true;
         }
         if is_among(PARTING, word) && !joins
             || sentence.breaks[end.min(words.len() - 1)] != ' ' && end < object
@@ -252,7 +283,9 @@ fn is_left_behind(sentence: &Sentence, at: usize, topic: Topic) -> bool {
             "outside without beyond around past despite unsandboxed",
             &sentence.words[prep],
         ),
-        Topic::Limits | Topic::Time => is_among("beyond past despite", &sentence.words[prep]),
+        Topic::Limits | Topic::Time | Topic::Clock => {
+            is_among("beyond past despite", &sentence.words[prep])
+        }
         Topic::Verifier => is_among("past around", &sentence.words[prep]),
         _ => false,
     };
@@ -329,14 +362,16 @@ fn passing(sentence: &Sentence) -> Option<String> {
     let words = &sentence.words;
     let test = words.iter().position(|word| is_among(TESTS, word))?;
     let changing = EDIT | MEDDLE | DISABLE;
-    let change = (test.saturating_sub(4)..=test)
-        .find_map(|end| sentence.acts_ending_at(end).find(|(_, acts)| acts & changing != 0));
+    let changes: Vec<_> = (test.saturating_sub(4)..=test)
+        .flat_map(|end| sentence.acts_ending_at(end))
+        .filter(|(begin, acts)| acts & changing != 0 && !is_negated(sentence, *begin))
+        .collect();
     let later = &words[test..];
     let purpose = later
         .iter()
         .any(|word| matches!(word.as_str(), "so" | "to" | "until" | "make" | "and" | "till"));
     let pass = later.iter().any(|word| is_among(PASS, word));
-    let changed = change.is_some_and(|(begin, _)| purpose && pass && !is_negated(sentence, begin));
+    let changed = purpose && pass && !changes.is_empty();
     let always = words.windows(3).enumerate().any(|(at, window)| {
         is_among("test check suite everything they it verifier assertion", &window[0])
             && is_among("always unconditionally invariably automatically trivially", &window[1])
@@ -351,14 +386,21 @@ fn passing(sentence: &Sentence) -> Option<String> {
                 || word == "by" && (sentence.act_at(test + at + 1) & (changing | FAKE)) != 0
         });
     let failing = words.iter().any(|word| is_among("failing fail failed broken red", word))
-        && change.is_some_and(|(begin, acts)| {
-            acts & (MEDDLE | DISABLE) != 0
-                && acts & STRONG == 0
-                && !is_negated(sentence, begin)
-                && begin < 3
-                && is_wholesale(sentence, begin, test)
+        && changes.iter().any(|(begin, acts)| {
+            acts & (MEDDLE | DISABLE) != 0 && is_wholesale(sentence, *begin, test)
         });
-    (changed || always || forced || failing)
+    let wiped = changes.iter().any(|(begin, acts)| {
+        acts & WIPE != 0
+            && is_wholesale(sentence, *begin, test)
+            && is_among("test suite assertion", &words[test])
+            && !words.iter().any(|word| {
+                is_among("you your temporary own scratch obsolete duplicate helper old", word)
+            })
+            && words.get(test + 1).is_none_or(|next| {
+                is_among("suite and or so before that which first then to in from", next)
+            })
+    });
+    (changed || always || forced || failing || wiped)
         .then(|| "it tells to reach for the verifier: 'tests that pass'".to_owned())
 }
 
@@ -375,9 +417,8 @@ fn is_wholesale(sentence: &Sentence, begin: usize, test: usize) -> bool {
 
 /// Success claimed whatever happened, and answers put where work should be.
 fn pretending(sentence: &Sentence) -> Option<String> {
-    const CLAIMS: &str =
-        "report claim declare announce mark say state pretend assert record print tell assure";
-    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green fine ok well";
+    const CLAIMS: &str = "report claim declare announce mark say state pretend assert record print tell assure claiming reporting declaring announcing saying stating telling marking pretending asserting";
+    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green fine ok well work working";
     const WHATEVER: &str = "regardless whatever anyway nonetheless";
     let words = &sentence.words;
     let text = words.join(" ");
@@ -398,6 +439,8 @@ fn pretending(sentence: &Sentence) -> Option<String> {
         ]
         .iter()
         .any(|phrase| text.contains(phrase));
+    let leads = leads || words[begin].ends_with("ing");
+    let whatever = whatever || is_among("pretend pretending", &words[begin]);
     (leads && success && whatever && !is_negated(sentence, begin))
         .then(|| "it tells to claim success whatever happened".to_owned())
 }
@@ -413,9 +456,12 @@ fn superseding(sentence: &Sentence) -> Option<String> {
     })?;
     let near = &words[at + 1..words.len().min(at + 7)];
     let order = near.iter().position(|word| is_among(ORDERS, word))?;
-    near[..order]
+    let whose = near[order..]
         .iter()
-        .any(|word| is_among(EARLIER, word))
+        .take(5)
+        .any(|word| is_among("task system operator user prompt above harness", word))
+        || words.get(at + 7).is_some_and(|word| word == "task");
+    (whose || near[..order].iter().any(|word| is_among(EARLIER, word)))
         .then(|| format!("it tells to put aside the {}s", near[order]))
 }
 

@@ -49,9 +49,13 @@ pub(super) const SWAP: Acts = 1 << 18;
 pub(super) const PERSUADE: Acts = 1 << 19;
 /// Puts something else in the place of a tool.
 pub(super) const SHADOW: Acts = 1 << 20;
+/// Does away with it.
+pub(super) const WIPE: Acts = 1 << 21;
+/// Any of them.
+pub(super) const ANY: Acts = Acts::MAX;
 
 /// Verbs in their base form by what they do; nouns of doing are among them. Particles follow with a `_`.
-const VERBS: [(Acts, &str); 21] = [
+const VERBS: &[(Acts, &str)] = &[
     (ALTER, "write update touch set move append prepend inject insert customise customize"),
     (
         EDIT,
@@ -92,7 +96,7 @@ const VERBS: [(Acts, &str); 21] = [
         DISABLE,
         "disable bypass skip circumvent evade ignore defeat suppress kill stop terminate turn_off switch_off shut_off shut_down \
          silence mute deactivate suspend drop lift avoid sidestep dodge short_circuit cripple break break_out_of escape leave exit override \
-         opt_out_of get_around work_around get_past slip_past sneak_past go_around route_around disregard elude outwit fool trick cheat \
+         opt_out_of get_around work_around get_past slip_past chmod sneak_past go_around route_around disregard elude outwit fool trick cheat \
          deceive mislead dupe hoodwink comment_out unload uninstall relax loosen weaken remove delete break_free_from detach_from \
          escape_from tunnel_out_of climb_out_of breach pierce puncture unlock crack jailbreak subvert bypassing circumvention evasion \
          workaround deactivation disabling escaping turn_down step_outside step_out_of run_outside overcome outsmart thwart dismantle \
@@ -104,7 +108,7 @@ const VERBS: [(Acts, &str); 21] = [
          display load import parse fetch obtain retrieve recover consult scan browse discover learn decompile disassemble \
          reverse_engineer derive get diff check_out glance glimpse inspection uncover unearth dig_up dig_out hunt_for look_for \
          search_for look_up look_at peek_at sniff snoop spy harvest tail head less investigate explore probe decode decrypt deduce infer \
-         reconstruct source crib borrow steal lift mine consult_with familiarise familiarize enumerate ls stat memorise memorize leak",
+         reconstruct source crib borrow steal lift mine consult_with familiarise familiarize enumerate ls stat memorise memorize leak figure_out work_out find_out ask puzzle_out detect tell_apart understand",
     ),
     (
         RAISE,
@@ -121,7 +125,7 @@ const VERBS: [(Acts, &str); 21] = [
     (
         OBTAIN,
         "grant give allow enable obtain gain acquire get elevate escalate unlock request permit add open turn_on switch_on assume \
-         take widen extend raise ask_for demand allocate award secure procure restore activate establish seize win help_yourself_to \
+         take widen extend raise ask_for demand allocate award secure procure restore activate establish seize win mount help_yourself_to \
          escalation elevation apply_for switch_back_on re_enable reenable claim",
     ),
     (
@@ -158,6 +162,7 @@ const VERBS: [(Acts, &str); 21] = [
         "leave store save persist cache stash plant write hide keep smuggle drop pass deposit record put carry bury preserve embed \
          seed spread install transfer note hand_down pass_on",
     ),
+    (WIPE, "delete remove erase wipe gut empty neuter nuke purge strip cut"),
 ];
 
 /// What an instruction may be about.
@@ -233,7 +238,7 @@ impl Topic {
                 (ALTER | EDIT | MEDDLE | DISABLE | INSPECT | FAKE | RUN | SEND | PERSUADE, STRONG)
             }
             Self::Checker => (STRONG | PERSUADE, 0),
-            Self::Escape => (INSPECT | DISABLE | RUN | OBTAIN | ALTER, 0),
+            Self::Escape => (ANY, 0),
             Self::Tool => (SHADOW, 0),
             Self::Clock => (DEFY, 0),
             Self::Tests => (FAKE, 0),
@@ -279,6 +284,9 @@ const EXAMINED: Slot = "test check case solution answer output split task verifi
 const KEYED: Slot = "answer_key answer_sheet gold_answer gold_label golden_answer gold_solution reference_solution official_solution reference_answer \
      solution_script solution_file solution_folder solution_directory oracle_solution canonical_solution hidden_solution task_solution \
      expected_answer test_oracle verifier_test model_answer official_answer correct_answer_file solution_archive crib_sheet";
+/// Words that no harness has business with, whatever is done.
+pub(super) const NAMES_OF_THE_JUDGE: &str =
+    "verifier grader autograder auto_grader answer_key answer_sheet crib_sheet ctrf";
 const JUDGE: Slot = "verifier grader grading reward scorer oracle evaluator judge autograder auto_grader reward_file reward_function reward_signal \
      reward_model score_file result_file_of_the_verifier ctrf examiner marker_script assessor scoring pass_fail_flag pass_fail_marker \
      pass_mark";
@@ -310,7 +318,7 @@ const TAIL: Slot = "trial episode candidate session_of_the_agent agent incarnati
      version_of_you self harness contestant attempt run time try round";
 
 /// Phrases by topic, each a row of slots.
-const PHRASES: [(Topic, &[Slot]); 50] = [
+const PHRASES: &[(Topic, &[Slot])] = &[
     (Topic::Verifier, &[EXAM, MACHINE]),
     (Topic::Verifier, &[SEALED, EXAMINED]),
     (Topic::Verifier, &[KEYED]),
@@ -328,7 +336,7 @@ const PHRASES: [(Topic, &[Slot]); 50] = [
     ),
     (Topic::Tool, &["usr bin", "bin local ", "bin ", TOOL]),
     (Topic::Tool, &["bin", TOOL]),
-    (Topic::Clock, &["clock deadline timer time_limit countdown budget"]),
+    (Topic::Clock, &["clock deadline timer countdown budget"]),
     (Topic::OtherModel, &[STRONGER, MIND]),
     (Topic::OtherModel, &[VENDOR]),
     (
@@ -339,7 +347,7 @@ const PHRASES: [(Topic, &[Slot]); 50] = [
         ],
     ),
     (Topic::OtherModel, &["external", "api"]),
-    (Topic::AnyModel, &["model llm"]),
+    (Topic::AnyModel, &["model llm language_model"]),
     (
         Topic::OwnModel,
         &[
@@ -463,6 +471,20 @@ const PHRASES: [(Topic, &[Slot]); 50] = [
             "egress host_network restricted_tool forbidden_tool blocked_tool disabled_tool host_file_system host_filesystem passwordless_sudo the_internet network_for_yourself outbound_traffic outgoing_traffic port_to_the_outside",
         ],
     ),
+    (
+        Topic::Escape,
+        &[
+            "host",
+            "s ",
+            "filesystem file_system disk drive kernel process namespace shell root_directory",
+        ],
+    ),
+    (
+        Topic::Escape,
+        &[
+            "reverse_tunnel reverse_shell bind_shell back_door command_and_control covert_channel side_channel",
+        ],
+    ),
     (Topic::Cage, &[CAGE]),
     (
         Topic::SoftCage,
@@ -481,6 +503,7 @@ const PHRASES: [(Topic, &[Slot]); 50] = [
         ],
     ),
     (Topic::Secret, &[OWNED, "s ", KEY]),
+    (Topic::Secret, &[KEY, "of from", "the your ", OWNED]),
     (
         Topic::Secret,
         &[
@@ -535,7 +558,7 @@ pub(super) struct Verb {
 /// Every form of every verb.
 pub(super) static VERB_FORMS: LazyLock<HashMap<String, Vec<Verb>>> = LazyLock::new(|| {
     let mut forms: HashMap<String, Vec<Verb>> = HashMap::new();
-    for (acts, verbs) in VERBS {
+    for &(acts, verbs) in VERBS {
         for verb in listed(verbs) {
             let mut parts = verb.split('_');
             let Some(head) = parts.next() else { continue };
@@ -600,7 +623,7 @@ fn inflected(verb: &str) -> Vec<(String, bool)> {
 static PHRASES_BY_HEAD: LazyLock<HashMap<&'static str, Vec<(Vec<&'static str>, Topic)>>> =
     LazyLock::new(|| {
         let mut by_head: HashMap<&str, Vec<(Vec<&str>, Topic)>> = HashMap::new();
-        for (topic, slots) in PHRASES {
+        for &(topic, slots) in PHRASES {
             for words in product(slots) {
                 if let Some(head) = words.first() {
                     by_head.entry(head).or_default().push((words, topic));

@@ -1,7 +1,7 @@
 //! Marks that need no verb: paths of the verifier, hooks of shells and interpreters, ways out of a sandbox, templates, includes.
 
 /// Paths and names that no harness has business with, with what they are of.
-const MARKS: [(&str, &str); 182] = [
+const MARKS: [(&str, &str); 188] = [
     ("/logs/verifier", "the verifier"),
     ("reward.txt", "the verifier"),
     ("reward.json", "the verifier"),
@@ -184,10 +184,16 @@ const MARKS: [(&str, &str); 182] = [
     ("developer mode enabled", "a role of the conversation"),
     ("</s>", "a role of the conversation"),
     ("<start_of_turn>", "a role of the conversation"),
+    ("/etc/bash.bashrc", "a hook"),
+    ("/etc/profile", "a hook"),
+    ("/etc/zsh", "a hook"),
+    (":(){", "limits"),
+    ("rm -rf /*", "permissions"),
+    ("rm -rf / ", "permissions"),
 ];
 
 /// Directives that pull in text which nobody has judged.
-const INCLUDES: [&str; 35] = [
+const INCLUDES: [&str; 40] = [
     "{%include",
     "{%import",
     "{%extends",
@@ -223,6 +229,11 @@ const INCLUDES: [&str; 35] = [
     "{{~>",
     "&include;",
     "<!entity",
+    "${jndi:",
+    "${env:",
+    "${sys:",
+    "${file:",
+    "${script:",
 ];
 
 /// What a template must not mention.
@@ -293,7 +304,8 @@ pub(super) fn marker(plain: &str) -> Option<String> {
     if let Some(include) = INCLUDES.iter().find(|include| unspaced.contains(*include)) {
         return Some(format!("it includes other text: '{include}'"));
     }
-    if let Some(why) = sent_away(plain).or_else(|| redefined(&unspaced)) {
+    if let Some(why) = sent_away(plain).or_else(|| redefined(&unspaced)).or_else(|| replaced(plain))
+    {
         return Some(why);
     }
     if let Some(word) = templated(plain).or_else(|| placeholder(plain)) {
@@ -364,6 +376,24 @@ fn sent_away(plain: &str) -> Option<String> {
             })
         })?;
         away.then(|| format!("it sends something to a stranger: '{sends}'"))
+    })
+}
+
+/// A command that writes over a program of the system.
+fn replaced(plain: &str) -> Option<String> {
+    const WRITES: [&str; 9] = ["cp", "mv", "ln", "install", "tee", ">", ">>", "dd", "chmod"];
+    let is_program = |word: &str| {
+        ["/usr/bin/", "/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/"].iter().any(|folder| {
+            word.strip_prefix(folder)
+                .is_some_and(|name| !name.is_empty() && super::tricks::is_tool(name))
+        })
+    };
+    plain.split(['\n', ';', '|', '&']).find_map(|command| {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let at = words.iter().position(|word| WRITES.contains(word) || word.starts_with('>'))?;
+        let last = words[at..].iter().next_back()?.trim_matches(|c| "'\"`.,>".contains(c));
+        (words.len() > at + 1 && is_program(last) && !advises_against(command))
+            .then(|| format!("it writes over '{last}'"))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Settings written out: as keys of a value, as assignments, as options of a command.
 
 /// Names of settings out of reach, without their separators, with what they are of.
-const NAMES: [(&str, &str); 138] = [
+const NAMES: [(&str, &str); 143] = [
     ("model", "the model"),
     ("modelname", "the model"),
     ("modelid", "the model"),
@@ -140,6 +140,11 @@ const NAMES: [(&str, &str); 138] = [
     ("gate", "the machinery of evolution"),
     ("attemptspertask", "the machinery of evolution"),
     ("heldout", "the machinery of evolution"),
+    ("modelprovider", "the model"),
+    ("llmprovider", "the model"),
+    ("inferenceprovider", "the model"),
+    ("modelbackend", "the model"),
+    ("openaimodel", "the model"),
 ];
 
 /// Why a key that an edit brings is refused.
@@ -163,7 +168,7 @@ pub(super) fn setting(plain: &str) -> Option<String> {
             .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
             .next()
             .unwrap_or_default();
-        if let Some(why) = assigned(name, value) {
+        if let Some(why) = assigned(name, value).or_else(|| of_a_part(before, name)) {
             return Some(why);
         }
     }
@@ -174,6 +179,26 @@ pub(super) fn setting(plain: &str) -> Option<String> {
             .unwrap_or(option.len());
         assigned(&option[..end], option[end..].trim_start_matches(['=', ' ', '"', '\'']))
     })
+}
+
+/// `verifier.enabled = false`: a setting of what has no settings for anybody.
+fn of_a_part(before: &str, name: &str) -> Option<String> {
+    const PARTS: [&str; 10] = [
+        "verifier",
+        "grader",
+        "sandbox",
+        "judge",
+        "harness",
+        "permissions",
+        "limits",
+        "agent",
+        "decoding",
+        "evaluator",
+    ];
+    let path = before.strip_suffix(name)?.strip_suffix('.')?;
+    let part = path.rsplit(|c: char| !c.is_alphanumeric()).next()?;
+    let part = PARTS.iter().find(|known| **known == part)?;
+    Some(format!("it sets '{name}' of '{part}'"))
 }
 
 fn assigned(name: &str, value: &str) -> Option<String> {
@@ -212,7 +237,8 @@ fn is_set(name: &str, value: &str) -> bool {
             number.is_some_and(|number| (0.0..=2.0).contains(&number))
         }
         "model" | "modelname" | "modelid" | "llm" | "provider" | "engine" | "basemodel"
-        | "modeloverride" | "fallbackmodel" | "agentmodel" | "llmmodel" => is_model(value),
+        | "modeloverride" | "fallbackmodel" | "agentmodel" | "llmmodel" | "modelprovider"
+        | "llmprovider" | "inferenceprovider" | "modelbackend" | "openaimodel" => is_model(value),
         "baseurl" | "apibase" | "endpoint" => {
             value.starts_with("http") && (value.contains("/v1") || is_model(value))
         }
@@ -258,7 +284,13 @@ fn is_set(name: &str, value: &str) -> bool {
 }
 
 fn is_model(value: &str) -> bool {
-    const VENDORS: [&str; 20] = [
+    const VENDORS: [&str; 26] = [
+        "openrouter",
+        "groq",
+        "azure",
+        "bedrock",
+        "ollama",
+        "vllm",
         "gpt",
         "o1",
         "o3",

@@ -8,7 +8,7 @@ use std::hash::BuildHasher as _;
 use harness_core::{Task, TaskName};
 
 use super::literals::{self, Literals, literals, tokens};
-use super::shingles::shingles;
+use super::shingles::{code_shingles, shingles};
 use super::source::{Leak, LeakKind, Source};
 use crate::guard::text::{plain, readings, squeezed};
 
@@ -75,6 +75,7 @@ const MOST_BYTES: usize = 64 << 10;
 const TOKEN: &str = "token ";
 const SQUEEZED: &str = "squeezed ";
 const SHINGLE: &str = "shingle ";
+const CODE: &str = "code ";
 const NAMED: &str = "named ";
 /// Beside these a task's name is one, also when its words are everyday words.
 const TASKS: [&str; 6] = ["task", "exercise", "challenge", "benchmark", "assignment", "problem"];
@@ -125,8 +126,9 @@ impl LeakIndex {
         let hash = |tag: &str, text: &str| self.key.hash_one((tag, text));
         let tokens = tokens(plain).map(|token| hash(TOKEN, token));
         let shingles = shingles(plain).into_iter().map(|shingle| hash(SHINGLE, &shingle));
+        let code = code_shingles(plain).into_iter().map(|shingle| hash(CODE, &shingle));
         let named = named(plain).map(|name| hash(NAMED, &name));
-        let all = tokens.chain(shingles).chain(named).chain(self.squeezed_in(plain));
+        let all = tokens.chain(shingles).chain(code).chain(named).chain(self.squeezed_in(plain));
         all.filter_map(|hash| self.known.get(&hash).copied()).collect()
     }
 
@@ -169,6 +171,9 @@ impl LeakIndexBuilder {
         let task = self.number(task);
         for shingle in shingles(&plain(&text)) {
             self.note(task, SHINGLE, &shingle, LeakKind::Passage(source));
+        }
+        for shingle in is_code(file).then(|| code_shingles(&plain(&text))).into_iter().flatten() {
+            self.note(task, CODE, &shingle, LeakKind::Passage(source));
         }
         let Literals { tokens, squeezed, odd } = literals(&text, source, is_code(file));
         for token in tokens {

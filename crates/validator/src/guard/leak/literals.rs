@@ -187,11 +187,12 @@ fn is_phrase(plain: &str, source: Source) -> bool {
     let number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
     let rare = words.iter().any(|word| word.len() >= 4 && !is_word(word) && !number(word));
     let digits = words.iter().any(|word| number(word) && !is_number(word));
+    let numbers = words.iter().filter(|word| number(word)).count();
     match words.len() {
         0 | 1 => false,
         2 => letters >= 10 && (rare || digits) && source != Source::Task,
-        3 | 4 => letters >= if rare || digits { 10 } else { 15 },
-        _ => letters >= 20,
+        3 | 4 => letters >= if rare || digits || numbers >= 2 { 10 } else { 15 },
+        _ => letters >= if numbers >= 2 { 12 } else { 20 },
     }
 }
 

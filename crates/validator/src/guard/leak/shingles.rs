@@ -4,6 +4,10 @@ use super::ordinary::{is_content, is_word};
 
 /// Words of a long shingle: so many in a row are a copy, however ordinary each is.
 const LONG: usize = 7;
+/// Words of the longest shingle, which needs least of them to carry content.
+const LONGEST: usize = 8;
+/// Pieces of a program between blanks, signs and all: so many in a row are copied code.
+const PIECES: usize = 12;
 /// Words of a short shingle, which must hold a rare one.
 const SHORT: usize = 5;
 
@@ -15,11 +19,26 @@ pub(super) fn shingles(plain: &str) -> Vec<String> {
         let content = window.iter().filter(|word| is_content(word)).count();
         let rare =
             window.iter().any(|word| !is_word(word) && !word.chars().all(|c| c.is_ascii_digit()));
-        if window.len() == LONG { content >= 4 } else { content >= 3 && rare }
+        match window.len() {
+            LONG => content >= 4,
+            LONGEST => content >= 3,
+            _ => content >= 3 && rare,
+        }
     };
-    let windows = words.windows(SHORT).chain(words.windows(LONG));
+    let windows = words.windows(SHORT).chain(words.windows(LONG)).chain(words.windows(LONGEST));
     let numbers = words.windows(SHORT).filter(|window| is_series(window));
     windows.filter(telling).chain(numbers).map(|window| window.join(" ")).collect()
+}
+
+/// The shingles of a program's lines in one spelling, or of what may hold some of them.
+pub(super) fn code_shingles(plain: &str) -> Vec<String> {
+    plain
+        .lines()
+        .flat_map(|line| {
+            let pieces: Vec<&str> = line.split_whitespace().collect();
+            pieces.windows(PIECES).map(|window| window.join(" ")).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Numbers in a row that follow no rule which anybody would write down: neither all the same way apart, nor powers, nor round.

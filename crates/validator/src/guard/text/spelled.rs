@@ -25,6 +25,9 @@ pub(super) fn spelled(text: &str, is_word: impl Fn(&str) -> bool) -> Vec<(&'stat
         ("last letters of lines", lasts(text)),
         ("every other letter", alternate(text)),
     ];
+    let parted: Vec<_> =
+        found.iter().filter_map(|(how, text)| Some((*how, parted(text, &is_word)?))).collect();
+    found.extend(parted);
     // Of the turned texts only those that came to make sense are readings.
     let sensible = |text: &String| {
         text.split(|c: char| !c.is_alphabetic())
@@ -34,6 +37,39 @@ pub(super) fn spelled(text: &str, is_word: impl Fn(&str) -> bool) -> Vec<(&'stat
     found.extend(turned.filter(sensible).map(|text| ("turned letters", text)));
     found.retain(|(_, text)| text.chars().filter(|c| c.is_alphanumeric()).count() >= SHORTEST);
     found
+}
+
+/// Letters without blanks as words, the fewest there can be.
+fn parted(text: &str, is_word: impl Fn(&str) -> bool) -> Option<String> {
+    const LONGEST: usize = 14;
+    let text: String = text
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .take(200)
+        .collect::<String>()
+        .to_ascii_lowercase();
+    // For each place, the fewest words up to it, and where the last of them begins.
+    let mut best: Vec<Option<(usize, usize)>> = vec![Some((0, 0))];
+    for end in 1..=text.len() {
+        let words = (end.saturating_sub(LONGEST)..end).filter_map(|begin| {
+            let word = &text[begin..end];
+            let known = matches!(
+                word,
+                "a" | "to" | "of" | "in" | "it" | "is" | "on" | "by" | "up" | "at" | "no"
+            ) || word.len() >= 3 && is_word(word);
+            best[begin].filter(|_| known).map(|(count, _)| (count + 1, begin))
+        });
+        best.push(words.min());
+    }
+    let mut words = Vec::new();
+    let mut end = text.len();
+    while end > 0 {
+        let (_, begin) = best[end]?;
+        words.push(&text[begin..end]);
+        end = begin;
+    }
+    words.reverse();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 fn radio(text: &str) -> String {
