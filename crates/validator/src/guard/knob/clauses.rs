@@ -140,8 +140,9 @@ fn is_named_for_nothing_good(sentence: &Sentence, at: usize, length: usize) -> b
     let acts = words.get(at + length).is_some_and(|next| is_among(ACTS_ITSELF, next));
     let of_something = words.get(at + length).is_some_and(|next| next == "of");
     let taste = words[..at].iter().rev().take(3).any(|word| is_among(TO_ITS_TASTE, word));
-    let advised = words.iter().enumerate().any(|(at, _)| is_negation(words, at))
-        && !words.iter().any(|word| is_among(TURNS, word));
+    let advised = sentence.is_forbidden_list
+        || words.iter().enumerate().any(|(at, _)| is_negation(words, at))
+            && !words.iter().any(|word| is_among(TURNS, word));
     named && !acts && !of_something && !taste && !advised
 }
 

@@ -62,7 +62,7 @@ mod tests {
         assert!(
             shingles("write the result to a file in the current directory")
                 .iter()
-                .all(|s| s.split(' ').count() == LONG)
+                .all(|s| s.split(' ').count() >= LONG)
         );
         assert!(shingles("it is in the same place as it was").is_empty());
     }
