@@ -630,7 +630,9 @@ fn is_negated(sentence: &Sentence, act: usize) -> bool {
             // "Instead, patch it": what comes instead is wanted.
             let wanted = matches!(words[at].as_str(), "instead" | "rather")
                 && !matches!(words.get(at + 1).map(String::as_str), Some("of" | "than"));
-            return act - at - 1 <= reach && !turned && !wanted && !(crossed && conditional);
+            let near = act - at - 1 <= reach;
+            let empty = turned || wanted || crossed && conditional;
+            return near && !empty;
         }
     }
     sentence.is_forbidden_list && !words.iter().any(|word| is_among(TURNS, word))

@@ -619,23 +619,25 @@ fn inflected(verb: &str) -> Vec<(String, bool)> {
     forms
 }
 
+/// A phrase as words, with its topic.
+type Phrase = (Vec<&'static str>, Topic);
+
 /// Every phrase by its first word, longest first.
-static PHRASES_BY_HEAD: LazyLock<HashMap<&'static str, Vec<(Vec<&'static str>, Topic)>>> =
-    LazyLock::new(|| {
-        let mut by_head: HashMap<&str, Vec<(Vec<&str>, Topic)>> = HashMap::new();
-        for &(topic, slots) in PHRASES {
-            for words in product(slots) {
-                if let Some(head) = words.first() {
-                    by_head.entry(head).or_default().push((words, topic));
-                }
+static PHRASES_BY_HEAD: LazyLock<HashMap<&'static str, Vec<Phrase>>> = LazyLock::new(|| {
+    let mut by_head: HashMap<&str, Vec<Phrase>> = HashMap::new();
+    for &(topic, slots) in PHRASES {
+        for words in product(slots) {
+            if let Some(head) = words.first() {
+                by_head.entry(head).or_default().push((words, topic));
             }
         }
-        by_head.values_mut().for_each(|phrases| {
-            phrases.sort_by_key(|(words, _)| std::cmp::Reverse(words.len()));
-            phrases.dedup();
-        });
-        by_head
+    }
+    by_head.values_mut().for_each(|phrases| {
+        phrases.sort_by_key(|(words, _)| std::cmp::Reverse(words.len()));
+        phrases.dedup();
     });
+    by_head
+});
 
 fn product(slots: &[Slot]) -> Vec<Vec<&'static str>> {
     let Some((first, rest)) = slots.split_first() else { return vec![Vec::new()] };

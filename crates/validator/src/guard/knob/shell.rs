@@ -61,7 +61,7 @@ fn joined_word(word: &str) -> String {
     let inside = |at: usize| solid(at.checked_sub(1)) && solid(Some(at + 1));
     let cut = |mark: char| {
         let marks: Vec<usize> = (0..chars.len()).filter(|at| chars[*at] == mark).collect();
-        marks.len() >= 2 && marks.len() % 2 == 0 && marks.iter().any(|at| inside(*at))
+        marks.len() >= 2 && marks.len().is_multiple_of(2) && marks.iter().any(|at| inside(*at))
     };
     let cuts: Vec<char> = ['"', '\''].into_iter().filter(|mark| cut(*mark)).collect();
     let escapes = |at: usize| {
