@@ -14,6 +14,7 @@ use clap::Parser;
 use futures::executor::block_on;
 use harness_core::{MinimalHarness, Missing, Replay, Replayed, ReplayedRound, Result};
 use harness_journal::SqliteJournal;
+use harness_miner::SignatureMiner;
 use harness_validator::{GateKind, RegressionValidator};
 
 /// Judges a recorded run again, under another gate.
@@ -45,7 +46,9 @@ async fn replay(options: &Options) -> Result<()> {
     let gate: GateKind = options.gate.parse()?;
     let journal = SqliteJournal::read(&options.state)?;
     let replay = Replay::<MinimalHarness>::read(&journal).await?;
-    let rounds = replay.judge(&RegressionValidator::from(gate)).await?;
+    // Readings of held-out failures are on record like everything else; nothing is asked.
+    let validator = RegressionValidator::from(gate).with_reader(SignatureMiner::new());
+    let rounds = replay.judge(&validator).await?;
     if !options.json {
         println!("the recorded run, judged again by the gate '{gate}' from its journal alone\n");
     }

@@ -14,6 +14,7 @@ mod cli;
 mod guards;
 mod input;
 mod minimal;
+mod secrecy;
 mod spans;
 mod tasks;
 mod wire;

@@ -62,13 +62,16 @@ pub(crate) async fn evolve(
         .validator(
             RegressionValidator::new(self::gate(gate, options))
                 .with_guards(guards)
-                .with_constraints(constraints(options)),
+                .with_constraints(constraints(options))
+                .with_reader(SignatureMiner::new()),
         )
         .identity("gate", judged_by(gate, options))
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone());
     if options.controls {
-        let group = ControlGroup::judged_by(RegressionValidator::from(gate));
+        let group = ControlGroup::judged_by(
+            RegressionValidator::from(gate).with_reader(SignatureMiner::new()),
+        );
         builder = builder.controls(group.with_edits(DocumentControls));
     }
     let mut engine = builder.build().await?;

@@ -10,6 +10,7 @@ use crate::harness::Harness;
 use crate::replay::RecordedTrials;
 use crate::runner::{Order, Runner};
 use crate::split::Benchmark;
+use crate::stage::StageContext;
 use crate::task::Task;
 use crate::trial::{HeldIn, HeldOut, Phase, Replicate, Split, Trials};
 
@@ -23,6 +24,7 @@ pub struct Arena<H: Harness> {
     seed: u64,
     round: u32,
     phase: Phase,
+    stage: Option<Arc<StageContext>>,
     harness: PhantomData<fn(&H)>,
 }
 
@@ -50,7 +52,13 @@ impl<H: Harness> Arena<H> {
         phase: Phase,
     ) -> Self {
         let source = Source::Runner(runner);
-        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
+        Self { source, benchmark, attempts, seed, round, phase, stage: None, harness: PhantomData }
+    }
+
+    /// The same, where the judge may ask the model.
+    pub(crate) fn with_stage(mut self, stage: StageContext) -> Self {
+        self.stage = Some(Arc::new(stage));
+        self
     }
 
     /// An arena that runs nothing.
@@ -63,13 +71,14 @@ impl<H: Harness> Arena<H> {
         phase: Phase,
     ) -> Self {
         let source = Source::Record(trials);
-        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
+        Self { source, benchmark, attempts, seed, round, phase, stage: None, harness: PhantomData }
     }
 
     fn in_phase(&self, phase: Phase) -> Self {
         let (source, benchmark) = (self.source.clone(), Arc::clone(&self.benchmark));
         let (attempts, seed, round) = (self.attempts, self.seed, self.round);
-        Self { source, benchmark, attempts, seed, round, phase, harness: PhantomData }
+        let stage = self.stage.clone();
+        Self { source, benchmark, attempts, seed, round, phase, stage, harness: PhantomData }
     }
 
     /// The same arena with replicates of its own, for judging a composition: its trials are not those that
@@ -93,6 +102,11 @@ impl<H: Harness> Arena<H> {
     /// How often the operator wants each task attempted.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// What the judge may ask the model by, if it may: metered and recorded like mining, and seen by no other stage.
+    pub fn stage(&self) -> Option<&StageContext> {
+        self.stage.as_deref()
     }
 
     /// Whatever is random in judging comes from here.

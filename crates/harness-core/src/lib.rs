@@ -28,6 +28,7 @@ mod placebo;
 mod price;
 mod proposal;
 mod proposer;
+mod reader;
 mod redact;
 mod replay;
 mod runner;
@@ -77,6 +78,7 @@ pub use placebo::{Placebo, PlaceboEdit};
 pub use price::Price;
 pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
+pub use reader::{Shown, SignatureReader};
 pub use redact::{RedactedWriter, Redactor};
 pub use replay::{Missing, Rejudged, Replay, Replayed, ReplayedRound};
 pub use sandbox::{

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::arena::Arena;
-use crate::engine::{Earlier, RoundReport, typed_promotion, typed_proposal};
+use crate::engine::{Earlier, JUDGE, RoundReport, typed_promotion, typed_proposal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::history::RunHistory;
@@ -18,6 +18,7 @@ use crate::lineage::Lineage;
 use crate::proposal::Proposal;
 use crate::runner::Order;
 use crate::split::Benchmark;
+use crate::stage::{Recorded, StageContext};
 use crate::task::Task;
 use crate::trial::{HeldIn, HeldOut, Phase, Replicate, SplitName, Trial, Trials};
 use crate::validator::{Incumbent, Validator};
@@ -34,6 +35,7 @@ pub struct Replay<H: Harness> {
     rounds: Vec<RoundReport>,
     lineage: Lineage<H>,
     trials: Arc<RecordedTrials>,
+    consulted: Recorded,
     benchmark: Arc<Benchmark>,
     attempts: u32,
     seed: u64,
@@ -119,6 +121,7 @@ impl<H: Harness> Replay<H> {
             lineage: Lineage::replay(seed, promotions)?,
             benchmark: Arc::new(trials.benchmark()?),
             trials: Arc::new(trials),
+            consulted: Arc::clone(&earlier.consulted),
             attempts: u32::try_from(number("attempts")?).unwrap_or(u32::MAX),
             seed: number("seed")?,
         })
@@ -243,7 +246,13 @@ impl<H: Harness> Replay<H> {
 
     fn arena(&self, round: u32, phase: Phase) -> Arena<H> {
         let (trials, benchmark) = (Arc::clone(&self.trials), Arc::clone(&self.benchmark));
-        Arena::recorded(trials, benchmark, self.attempts, self.seed, round, phase)
+        let arena = Arena::recorded(trials, benchmark, self.attempts, self.seed, round, phase);
+        let asked = self.consulted.keys().any(|(of, stage, ..)| *of == round && stage == JUDGE);
+        if !asked {
+            return arena;
+        }
+        let recorded = Arc::clone(&self.consulted);
+        arena.with_stage(StageContext::on_record(recorded, JUDGE, round, self.seed))
     }
 }
 

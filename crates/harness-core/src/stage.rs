@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+
 use crate::call::Purpose;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Fingerprint, ModelId};
 use crate::journal::{Consultation, Record};
 use crate::llm::{Completion, LlmBackend, Request};
@@ -20,6 +22,21 @@ pub struct StageContext {
     stage: String,
     round: u32,
     seed: u64,
+}
+
+/// No model: what is not on record has no answer.
+#[derive(Debug)]
+struct Nobody(ModelId);
+
+#[async_trait]
+impl LlmBackend for Nobody {
+    fn model(&self) -> &ModelId {
+        &self.0
+    }
+
+    async fn complete(&self, _: Request) -> Result<Completion> {
+        Err(Error::new(ErrorKind::Journal, "the journal holds no answer to what a stage asks now"))
+    }
 }
 
 /// Consultations of an interrupted session, by (round, stage, request, ordinal).
@@ -45,6 +62,14 @@ impl StageContext {
         let stage = stage.to_owned();
         let meter = meter.for_purpose(Purpose::Stage { round, stage: stage.clone() });
         Self { meter, recorded, asked, stage, round, seed }
+    }
+
+    /// A context that only knows what was answered before: whoever asks anything else is refused.
+    pub(crate) fn on_record(recorded: Recorded, stage: &str, round: u32, seed: u64) -> Self {
+        let model = Arc::new(Nobody(ModelId::new("journal", "on record")));
+        let purpose = Purpose::Stage { round, stage: stage.to_owned() };
+        let meter = Meter::new(model, Arc::new(Ledger::unlimited()), purpose);
+        Self::new(&meter, recorded, stage, round, seed)
     }
 
     /// Who answers.

@@ -24,7 +24,7 @@ pub(crate) struct Diagnosed {
 }
 
 impl Diagnosed {
-    fn signature(&self) -> Signature {
+    pub(crate) fn signature(&self) -> Signature {
         Signature {
             cause: self.cause.as_str().to_owned(),
             status: self.diagnosis.status.as_str().to_owned(),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use harness_core::{ErrorKind, HeldIn, Miner, Outcome, Result, StageContext, Trials, Weakness};
+use harness_core::{
+    ErrorKind, HeldIn, HeldOut, Miner, Outcome, Result, Shown, SignatureReader, StageContext,
+    Trials, Weakness,
+};
 use tracing::Instrument;
 
 use crate::cause::terminal_cause;
@@ -157,4 +160,26 @@ fn trace_causes(diagnosed: &[Diagnosed]) {
         *causes.entry(one.cause.as_str()).or_default() += 1;
     }
     tracing::debug!(?causes, "terminal causes");
+}
+
+/// The same diagnosis for failures that only the validator sees.
+#[async_trait]
+impl SignatureReader for SignatureMiner {
+    async fn read(&self, trials: &Trials<HeldOut>, cx: &StageContext) -> Result<Shown> {
+        let selection =
+            cases(trials, self.max_diagnoses, cx.seed().wrapping_add(cx.round().into()))?;
+        let span = tracing::info_span!(
+            "read",
+            round = cx.round(),
+            vocabulary = VOCABULARY_VERSION,
+            failures = selection.failures,
+            diagnosed = selection.cases.len(),
+        );
+        let mut shown = Shown::new();
+        for diagnosed in self.diagnose_all(selection, cx).instrument(span).await? {
+            let task = diagnosed.case.trial.key.task.clone();
+            shown.entry(task).or_default().insert(diagnosed.signature());
+        }
+        Ok(shown)
+    }
 }

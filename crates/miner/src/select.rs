@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use harness_core::{Fingerprint, HeldIn, Result, TaskName, Trial, TrialId, Trials};
+use harness_core::{Fingerprint, Result, Split, TaskName, Trial, TrialId, Trials};
 
 /// A failed trial with what is known of its task.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Selection {
 
 /// At most `limit` failures: one of each task before a second of any, tasks that always fail before flaky ones, and
 /// otherwise in an order drawn from `seed`, so that no task is always the one left out.
-pub(crate) fn cases(trials: &Trials<HeldIn>, limit: usize, seed: u64) -> Result<Selection> {
+pub(crate) fn cases<S: Split>(trials: &Trials<S>, limit: usize, seed: u64) -> Result<Selection> {
     let mut ranked = Vec::new();
     for (task, attempts) in by_task(trials)? {
         let draw = Fingerprint::of(&(seed, &task))?;
@@ -51,7 +51,7 @@ pub(crate) fn cases(trials: &Trials<HeldIn>, limit: usize, seed: u64) -> Result<
 type Attempts = Vec<(TrialId, Arc<Trial>)>;
 
 /// Scored trials by task, each once, ordered by id: the order of the input is gone from here on.
-fn by_task(trials: &Trials<HeldIn>) -> Result<BTreeMap<TaskName, Attempts>> {
+fn by_task<S: Split>(trials: &Trials<S>) -> Result<BTreeMap<TaskName, Attempts>> {
     let (mut tasks, mut seen) = (BTreeMap::<TaskName, Attempts>::new(), BTreeSet::new());
     for trial in trials.iter().filter(|trial| trial.passed().is_some()) {
         let id = trial.id()?;

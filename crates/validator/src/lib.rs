@@ -12,6 +12,7 @@ mod guard;
 mod merge;
 mod missing;
 mod plan;
+mod reading;
 mod stats;
 mod validator;
 

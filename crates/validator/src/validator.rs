@@ -1,12 +1,11 @@
 //! Guards, gate, composition: a round's proposals from end to end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use harness_core::{
     Arena, Composed, Decision, Harness, Incumbent, Judged, Judgement, Proposal, ProposalId, Result,
-    TaskName, Validator, Verdict,
+    SignatureReader, Validator, Verdict,
 };
 
 use crate::baseline::Baseline;
@@ -16,6 +15,7 @@ use crate::docket::PastDecision;
 use crate::gate::{Gate, GateKind};
 use crate::guard::{Admission, Effects, Guards};
 use crate::merge::{Composing, ForwardSelection};
+use crate::reading::Reading;
 
 /// Judges by regression trials: each candidate beside the incumbent on both gating splits, then what passed together.
 ///
@@ -30,6 +30,7 @@ pub struct RegressionValidator {
     gate: Arc<dyn Gate>,
     guards: Guards,
     constraints: Constraints,
+    reader: Option<Arc<dyn SignatureReader>>,
 }
 
 impl RegressionValidator {
@@ -39,6 +40,7 @@ impl RegressionValidator {
             gate: Arc::new(gate),
             guards: Guards::default(),
             constraints: Constraints::default(),
+            reader: None,
         }
     }
 
@@ -58,7 +60,12 @@ impl Default for RegressionValidator {
 
 impl From<GateKind> for RegressionValidator {
     fn from(kind: GateKind) -> Self {
-        Self { gate: kind.gate(), guards: Guards::default(), constraints: Constraints::default() }
+        Self {
+            gate: kind.gate(),
+            guards: Guards::default(),
+            constraints: Constraints::default(),
+            reader: None,
+        }
     }
 }
 
@@ -67,6 +74,14 @@ impl RegressionValidator {
     #[must_use]
     pub fn with_constraints(mut self, constraints: Constraints) -> Self {
         self.constraints = constraints;
+        self
+    }
+
+    /// The same, knowing which held-out tasks show a targeted weakness: `reader` tells the signatures of held-out failures, by the same
+    /// diagnosis as the run's miner. Without one, only held-in tasks are targeted.
+    #[must_use]
+    pub fn with_reader(mut self, reader: impl SignatureReader + 'static) -> Self {
+        self.reader = Some(Arc::new(reader));
         self
     }
 }
@@ -83,9 +98,16 @@ impl<H: Harness> Validator<H> for RegressionValidator {
         let admissions = self.guards.admit(incumbent.harness, &proposals, &mut effects)?;
         let mut baseline = Baseline::of(incumbent)?;
         let past = PastDecision::all(incumbent.history);
-        let mut docket =
-            self.race(incumbent, proposals, admissions, past.clone(), &mut baseline, arena).await?;
-        let composed = self.compose(incumbent, &mut docket, past, &baseline, arena).await?;
+        let any = admissions.iter().any(|admission| matches!(admission, Admission::Candidate(_)));
+        let reading = match &self.reader {
+            Some(reader) if any => Reading::of(reader.as_ref(), incumbent, arena).await?,
+            _ => Reading::default(),
+        };
+        let mut docket = self
+            .race(incumbent, proposals, admissions, &reading, past.clone(), &mut baseline, arena)
+            .await?;
+        let composed =
+            self.compose(incumbent, &mut docket, &reading, past, &baseline, arena).await?;
         let judged = docket
             .into_iter()
             .map(|entry| Judged { proposal: entry.proposal, decision: entry.decision });
@@ -127,13 +149,14 @@ impl RegressionValidator {
         incumbent: &Incumbent<'_, H>,
         proposals: Vec<Proposal<H::Edit>>,
         admissions: Vec<Admission<H>>,
+        reading: &Reading,
         past: Vec<PastDecision>,
         baseline: &mut Baseline<'_, H>,
         arena: &Arena<H>,
     ) -> Result<Vec<Entry<H>>> {
         let cases = proposals.iter().zip(&admissions).filter_map(|(proposal, admission)| {
             let Admission::Candidate(harness) = admission else { return None };
-            let target = target(incumbent, &[proposal]);
+            let target = reading.target(incumbent.weaknesses, &[proposal]);
             Some(Case::new(incumbent.harness, harness, target, Vec::new()))
         });
         let court = Court::open(cases.collect(), past, baseline, arena).under(self.constraints);
@@ -156,6 +179,7 @@ impl RegressionValidator {
         &self,
         incumbent: &Incumbent<'_, H>,
         docket: &mut [Entry<H>],
+        reading: &Reading,
         mut past: Vec<PastDecision>,
         baseline: &Baseline<'_, H>,
         arena: &Arena<H>,
@@ -176,7 +200,15 @@ impl RegressionValidator {
                     let entries: Vec<_> =
                         members.iter().map(|member| &docket[accepted[*member]]).collect();
                     let together = self
-                        .judge_together(incumbent, &entries, &best.0, &past, &mut baseline, &arena)
+                        .judge_together(
+                            incumbent,
+                            &entries,
+                            reading,
+                            &best.0,
+                            &past,
+                            &mut baseline,
+                            &arena,
+                        )
                         .await?;
                     match together {
                         Together::Passed(harness, decision) => {
@@ -213,6 +245,7 @@ impl RegressionValidator {
         &self,
         incumbent: &Incumbent<'_, H>,
         entries: &[&Entry<H>],
+        reading: &Reading,
         best: &H,
         past: &[PastDecision],
         baseline: &mut Baseline<'_, H>,
@@ -238,7 +271,7 @@ impl RegressionValidator {
         }
         let proposals: Vec<_> = entries.iter().map(|entry| &entry.proposal).collect();
         let parts = entries.iter().map(|entry| entry.decision.clone()).collect();
-        let target = target(incumbent, &proposals);
+        let target = reading.target(incumbent.weaknesses, &proposals);
         let case = Case::new(incumbent.harness, &harness, target, parts);
         let court = Court::open(vec![case], past.to_vec(), baseline, arena).under(self.constraints);
         let decisions = court.hear(self.gate.as_ref()).await?;
@@ -252,18 +285,6 @@ impl RegressionValidator {
             }
         })
     }
-}
-
-/// The held-in tasks that show the weaknesses which these proposals target.
-fn target<H: Harness>(
-    incumbent: &Incumbent<'_, H>,
-    proposals: &[&Proposal<H::Edit>],
-) -> BTreeSet<TaskName> {
-    let targeted = incumbent
-        .weaknesses
-        .iter()
-        .filter(|weakness| proposals.iter().any(|proposal| proposal.weakness == weakness.id));
-    targeted.flat_map(|weakness| weakness.tasks.iter().cloned()).collect()
 }
 
 /// The accepted entries, largest gain first, ties by id.

@@ -293,6 +293,7 @@ impl<H: Harness> Engine<H> {
         let (runner, benchmark) = (Arc::clone(&self.runner), Arc::clone(&self.benchmark));
         let (attempts, seed) = (self.config.attempts, self.config.seed);
         Arena::new(runner, benchmark, attempts, seed, 1, Phase::Control)
+            .with_stage(self.stage(super::JUDGE, 1))
     }
 
     /// From all trials of the seed harness in the first round and in the controls, its byte-identical copy's among them.

@@ -46,6 +46,9 @@ use crate::validator::{Incumbent, Validator};
 use crate::verdict::{Judged, Judgement, Verdict};
 use crate::weakness::Weakness;
 
+/// The stage in which the validator asks the model.
+pub(crate) const JUDGE: &str = "judge";
+
 /// A harness that improves itself, round by round.
 ///
 /// Made by [`Engine::builder`]. [`Engine::run`] goes on until a reason to stop; [`Engine::round`] is for callers who own
@@ -252,7 +255,7 @@ impl<H: Harness> Engine<H> {
             history: &self.past,
         };
         let given = proposals.clone();
-        let arena = self.arena(round, Phase::Judge);
+        let arena = self.arena(round, Phase::Judge).with_stage(self.stage(JUDGE, round));
         let judgement = self.validator.judge(&incumbent, proposals, &arena).await?;
         // Whole proposals, not their ids: the edit that is promoted must be the one that was proposed.
         if !judgement.judged.iter().map(|judged| &judged.proposal).eq(&given) {

@@ -26,7 +26,7 @@ use crate::weakness::Weakness;
 pub(crate) struct Earlier {
     pub(crate) opened: Option<RunIdentity>,
     pub(super) stored: Stored,
-    pub(super) consulted: Recorded,
+    pub(crate) consulted: Recorded,
     pub(super) mined: HashMap<u32, Vec<Weakness>>,
     pub(super) proposed: HashMap<u32, Vec<Proposal<Value>>>,
     /// The committed rounds.

@@ -29,7 +29,9 @@ pub use self::laws::{Fixture, Law, LawResult, Unkept};
 pub use self::llm::ScriptedLlm;
 pub use self::observer::{Noted, RecordingObserver};
 pub use self::sandbox::{InMemorySandbox, ScriptedSandbox};
-pub use self::stages::{ScriptedMiner, ScriptedProposer, ScriptedValidator, ScriptedVerifier};
+pub use self::stages::{
+    EvidenceReader, ScriptedMiner, ScriptedProposer, ScriptedValidator, ScriptedVerifier,
+};
 pub use self::toy::{ToyEdit, ToyHarness, toy_task};
 pub use self::twin::{Course, Nature, Twin};
 pub use self::world::{World, WorldEdit, WorldHarness, WorldTask};

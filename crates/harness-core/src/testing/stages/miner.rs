@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::miner::Miner;
+use crate::reader::{Shown, SignatureReader};
 use crate::stage::StageContext;
-use crate::trial::{HeldIn, Outcome, Trial, Trials};
+use crate::trial::{HeldIn, HeldOut, Outcome, Split, Trial, Trials};
 use crate::weakness::{Citation, Signature, Weakness};
 
 type Mine = dyn for<'a> Fn(&'a Trials<HeldIn>, &'a StageContext) -> BoxFuture<'a, Result<Vec<Weakness>>>
@@ -45,7 +46,7 @@ impl ScriptedMiner {
     }
 }
 
-fn weaknesses_by_evidence(trials: &Trials<HeldIn>) -> Result<Vec<Weakness>> {
+fn weaknesses_by_evidence<S: Split>(trials: &Trials<S>) -> Result<Vec<Weakness>> {
     let mut groups = BTreeMap::<String, Vec<&Arc<Trial>>>::new();
     for trial in trials.failed() {
         let first = match &trial.outcome {
@@ -91,6 +92,23 @@ fn weakness(evidence: &str, failed: &[&Arc<Trial>]) -> Result<Weakness> {
 impl Miner for ScriptedMiner {
     async fn mine(&self, trials: &Trials<HeldIn>, cx: &StageContext) -> Result<Vec<Weakness>> {
         (self.0)(trials, cx).await
+    }
+}
+
+/// Reads held-out failures as [`ScriptedMiner::by_evidence`] mines held-in ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EvidenceReader;
+
+#[async_trait]
+impl SignatureReader for EvidenceReader {
+    async fn read(&self, trials: &Trials<HeldOut>, _: &StageContext) -> Result<Shown> {
+        let mut shown = Shown::new();
+        for weakness in weaknesses_by_evidence(trials)? {
+            for task in weakness.tasks {
+                shown.entry(task).or_default().insert(weakness.signature.clone());
+            }
+        }
+        Ok(shown)
     }
 }
 

@@ -5,7 +5,7 @@ mod proposer;
 mod validator;
 mod verifier;
 
-pub use self::miner::ScriptedMiner;
+pub use self::miner::{EvidenceReader, ScriptedMiner};
 pub use self::proposer::ScriptedProposer;
 pub use self::validator::ScriptedValidator;
 pub use self::verifier::ScriptedVerifier;
