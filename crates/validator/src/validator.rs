@@ -1,11 +1,12 @@
 //! Guards, gate, composition: a round's proposals from end to end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use harness_core::{
     Arena, Composed, Decision, Harness, Incumbent, Judged, Judgement, Proposal, ProposalId, Result,
-    SignatureReader, Validator, Verdict,
+    SignatureReader, TaskName, Validator, Verdict,
 };
 
 use crate::baseline::Baseline;
@@ -103,11 +104,10 @@ impl<H: Harness> Validator<H> for RegressionValidator {
             Some(reader) if any => Reading::of(reader.as_ref(), incumbent, arena).await?,
             _ => Reading::default(),
         };
-        let mut docket = self
-            .race(incumbent, proposals, admissions, &reading, past.clone(), &mut baseline, arena)
-            .await?;
-        let composed =
-            self.compose(incumbent, &mut docket, &reading, past, &baseline, arena).await?;
+        let round = Round { incumbent, reading, arena };
+        let mut docket =
+            self.race(&round, proposals, admissions, past.clone(), &mut baseline).await?;
+        let composed = self.compose(&round, &mut docket, past, &baseline).await?;
         let judged = docket
             .into_iter()
             .map(|entry| Judged { proposal: entry.proposal, decision: entry.decision });
@@ -135,6 +135,20 @@ impl<H: Harness> Entry<H> {
     }
 }
 
+/// What all hearings of a round have in common.
+#[derive(Debug)]
+struct Round<'a, 'i, H: Harness> {
+    incumbent: &'a Incumbent<'i, H>,
+    reading: Reading,
+    arena: &'a Arena<H>,
+}
+
+impl<H: Harness> Round<'_, '_, H> {
+    fn target(&self, proposals: &[&Proposal<H::Edit>]) -> BTreeSet<TaskName> {
+        self.reading.target(self.incumbent.weaknesses, proposals)
+    }
+}
+
 /// How a composition fared.
 enum Together<H> {
     Passed(H, Decision),
@@ -146,20 +160,19 @@ impl RegressionValidator {
     /// Lets the gate hear all candidates that the guards admit, together.
     async fn race<H: Harness>(
         &self,
-        incumbent: &Incumbent<'_, H>,
+        round: &Round<'_, '_, H>,
         proposals: Vec<Proposal<H::Edit>>,
         admissions: Vec<Admission<H>>,
-        reading: &Reading,
         past: Vec<PastDecision>,
         baseline: &mut Baseline<'_, H>,
-        arena: &Arena<H>,
     ) -> Result<Vec<Entry<H>>> {
         let cases = proposals.iter().zip(&admissions).filter_map(|(proposal, admission)| {
             let Admission::Candidate(harness) = admission else { return None };
-            let target = reading.target(incumbent.weaknesses, &[proposal]);
-            Some(Case::new(incumbent.harness, harness, target, Vec::new()))
+            let target = round.target(&[proposal]);
+            Some(Case::new(round.incumbent.harness, harness, target, Vec::new()))
         });
-        let court = Court::open(cases.collect(), past, baseline, arena).under(self.constraints);
+        let court =
+            Court::open(cases.collect(), past, baseline, round.arena).under(self.constraints);
         let mut decisions = court.hear(self.gate.as_ref()).await?.into_iter();
         let entry = |(proposal, admission)| match admission {
             Admission::Refused(decision) => {
@@ -177,21 +190,19 @@ impl RegressionValidator {
     /// Finds which accepted edits stay, and turns the others' verdicts into rejections.
     async fn compose<H: Harness>(
         &self,
-        incumbent: &Incumbent<'_, H>,
+        round: &Round<'_, '_, H>,
         docket: &mut [Entry<H>],
-        reading: &Reading,
         mut past: Vec<PastDecision>,
         baseline: &Baseline<'_, H>,
-        arena: &Arena<H>,
     ) -> Result<Option<Composed<H>>> {
         let accepted = by_evidence(docket);
         let Some(first) = accepted.first().map(|index| &docket[*index]) else { return Ok(None) };
         let Some(harness) = first.candidate.clone() else { return Ok(None) };
         let mut best = (harness, first.decision.clone());
         let judged = docket.iter().map(|entry| entry.decision.clone());
-        past.extend(judged.map(|decision| PastDecision { round: arena.round(), decision }));
+        past.extend(judged.map(|decision| PastDecision { round: round.arena.round(), decision }));
         let mut selection = ForwardSelection::new(accepted.len());
-        let (mut baseline, arena) = (baseline.afresh(), arena.composing());
+        let (mut baseline, arena) = (baseline.afresh(), round.arena.composing());
         let mut failures = Vec::new();
         let kept = loop {
             match selection.next() {
@@ -200,15 +211,7 @@ impl RegressionValidator {
                     let entries: Vec<_> =
                         members.iter().map(|member| &docket[accepted[*member]]).collect();
                     let together = self
-                        .judge_together(
-                            incumbent,
-                            &entries,
-                            reading,
-                            &best.0,
-                            &past,
-                            &mut baseline,
-                            &arena,
-                        )
+                        .judge_together(round, &entries, &best.0, &past, &mut baseline, &arena)
                         .await?;
                     match together {
                         Together::Passed(harness, decision) => {
@@ -220,8 +223,9 @@ impl RegressionValidator {
                             selection.learn(true);
                         }
                         Together::Failed(why, decision) => {
-                            let round = arena.round();
-                            past.extend(decision.map(|decision| PastDecision { round, decision }));
+                            let number = arena.round();
+                            let failed = |decision| PastDecision { round: number, decision };
+                            past.extend(decision.map(failed));
                             failures.push((members, why));
                             selection.learn(false);
                         }
@@ -243,15 +247,14 @@ impl RegressionValidator {
     /// Applies these edits one after the other and judges the result on trials of its own.
     async fn judge_together<H: Harness>(
         &self,
-        incumbent: &Incumbent<'_, H>,
+        round: &Round<'_, '_, H>,
         entries: &[&Entry<H>],
-        reading: &Reading,
         best: &H,
         past: &[PastDecision],
         baseline: &mut Baseline<'_, H>,
         arena: &Arena<H>,
     ) -> Result<Together<H>> {
-        let mut harness = incumbent.harness.clone();
+        let mut harness = round.incumbent.harness.clone();
         for entry in entries {
             harness = match harness.apply(&entry.proposal.edit) {
                 Ok(harness) => harness,
@@ -263,7 +266,7 @@ impl RegressionValidator {
             };
         }
         let effect = harness.fingerprint()?;
-        if effect == incumbent.harness.fingerprint()? {
+        if effect == round.incumbent.harness.fingerprint()? {
             return Ok(Together::Failed("the edits undo each other".to_owned(), None));
         }
         if effect == best.fingerprint()? {
@@ -271,8 +274,8 @@ impl RegressionValidator {
         }
         let proposals: Vec<_> = entries.iter().map(|entry| &entry.proposal).collect();
         let parts = entries.iter().map(|entry| entry.decision.clone()).collect();
-        let target = reading.target(incumbent.weaknesses, &proposals);
-        let case = Case::new(incumbent.harness, &harness, target, parts);
+        let target = round.target(&proposals);
+        let case = Case::new(round.incumbent.harness, &harness, target, parts);
         let court = Court::open(vec![case], past.to_vec(), baseline, arena).under(self.constraints);
         let decisions = court.hear(self.gate.as_ref()).await?;
         let Some(decision) = decisions.into_iter().next() else {
