@@ -48,9 +48,10 @@ impl LocalSandbox {
         };
         let spawner = Arc::new(Spawner::start(setup).map_err(refuse)?);
         let isolation = level.isolation(&options);
-        let sandbox = Self { spawner, isolation, confinement, options };
+        let mut sandbox = Self { spawner, isolation, confinement, options };
         let plan = sandbox.plan(&Environment::default()).map_err(refuse)?;
-        sandbox.spawner.probe(&plan, PROBE_PATIENCE)?;
+        let lacks = sandbox.spawner.probe(&plan, PROBE_PATIENCE)?;
+        sandbox.isolation.residual.extend(lacks);
         Ok(sandbox)
     }
 

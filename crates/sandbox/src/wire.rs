@@ -157,8 +157,8 @@ pub(crate) enum Reply {
     /// From the spawner: the session's first process runs; its pidfd travels along.
     Started,
     /// The session is ready; `root` is where its private directory lies, empty when it has a root
-    /// of its own.
-    Opened { root: String },
+    /// of its own; `lacks` is what of its isolation this kernel has not, in words.
+    Opened { root: String, lacks: Vec<String> },
     /// The session could not be opened.
     Failed { doing: String, errno: i32 },
     /// A command ended.

@@ -50,6 +50,26 @@ impl Stream {
         0
     }
 
+    /// Takes what the pipe holds, up to the largest pipe's worth; returns how much of that is left. The kernel is asked, not
+    /// the runtime, which may not have heard yet that there is something to read.
+    fn drain(&mut self, buffer: &mut [u8], heard: &mut (impl FnMut(&[u8]) + Send)) -> usize {
+        let mut left = PIPE;
+        while let Some(pipe) = self.pipe.as_ref().filter(|_| left > 0) {
+            match rustix::io::read(pipe, &mut *buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(read) => {
+                    self.kept.push(&buffer[..read]);
+                    heard(&buffer[..read]);
+                    left = left.saturating_sub(read);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => break,
+                Err(_) => self.pipe = None,
+            }
+        }
+        left
+    }
+
     /// After the command's end: reads what it left. A process that still holds the pipe is given a short
     /// grace (the rest of a pipeline), then left to itself, its output discarded.
     pub(crate) async fn finish(
@@ -57,7 +77,7 @@ impl Stream {
         buffer: &mut [u8],
         mut heard: impl FnMut(&[u8]) + Send,
     ) -> Captured {
-        let mut left = PIPE;
+        let mut left = self.drain(buffer, &mut heard);
         let drain = async {
             while self.pipe.is_some() && left > 0 {
                 match self.read_ready(buffer) {
@@ -132,7 +152,21 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by it")]
     use super::*;
+
+    /// A daemon's command once came back with nothing printed: the runtime had not been told of the pipe's content by the time
+    /// the grace was over. Here it never is, because nothing is awaited, and the writer stays.
+    #[tokio::test]
+    async fn what_the_runtime_has_not_heard_of_is_read() {
+        let (writer, reader) = tokio::net::unix::pipe::pipe().unwrap();
+        let writer = writer.into_blocking_fd().unwrap();
+        let mut stream = Stream::new(reader, OutputLimit { head: 1 << 20, tail: 0 });
+        rustix::io::write(&writer, b"started\n").unwrap();
+        let left = stream.drain(&mut [0; 3], &mut |_| {});
+        assert_eq!(left, PIPE - 8);
+        assert_eq!(stream.kept.into_captured(), Captured::whole(*b"started\n"));
+    }
 
     fn kept(limit: OutputLimit, parts: &[&[u8]]) -> Captured {
         let mut kept = Kept::new(limit);

@@ -65,7 +65,9 @@ impl Link {
                     *lock(&self.process) = fds.pop();
                     started = true;
                 }
-                Ok(Some((Numbered { body: Reply::Opened { root }, .. }, _))) => opened = Some(root),
+                Ok(Some((Numbered { body: Reply::Opened { root, .. }, .. }, _))) => {
+                    opened = Some(root);
+                }
                 Ok(Some((Numbered { body: Reply::Failed { doing, errno }, .. }, _))) => {
                     let cause = io::Error::from_raw_os_error(errno);
                     return Err(broken(&format!("opening a session: {doing}"), cause));

@@ -77,8 +77,8 @@ impl Spawner {
     }
 
     /// Opens a session and closes it again, waiting at most `patience` for each answer: what this
-    /// machine can do is what it does when tried.
-    pub(crate) fn probe(&self, plan: &Plan, patience: Duration) -> Result<(), Refusal> {
+    /// machine can do is what it does when tried. Returns what the session lacks, in words.
+    pub(crate) fn probe(&self, plan: &Plan, patience: Duration) -> Result<Vec<String>, Refusal> {
         let refuse = |cause| Refusal { doing: "asking the supervisor".to_owned(), cause };
         let (ours, theirs) = pair().map_err(refuse)?;
         sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(patience))
@@ -88,7 +88,7 @@ impl Spawner {
         loop {
             let received = wire::receive::<Numbered<Reply>>(ours.as_fd()).map_err(refuse)?;
             match received.map(|(reply, _)| reply.body) {
-                Some(Reply::Opened { .. }) => return Ok(()),
+                Some(Reply::Opened { lacks, .. }) => return Ok(lacks),
                 Some(Reply::Failed { doing, errno }) => {
                     return Err(Refusal { doing, cause: io::Error::from_raw_os_error(errno) });
                 }

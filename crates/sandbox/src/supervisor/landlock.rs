@@ -47,11 +47,11 @@ pub(super) fn session(
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     confine::limit(plan, identity.is_exclusive())?;
     let place = Place::open(directory, false, plan)?;
-    restrict(directory, plan)?;
+    let lacks = restrict(directory, plan)?;
     filter.apply(Confinement::Landlock, plan.network, false)?;
     let beside = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
     let bounds = Bounds { file_bytes: Some(plan.disk_bytes), filter: beside };
-    let outcome = serve::run(socket, place, memory, bounds);
+    let outcome = serve::run(socket, place, memory, bounds, lacks.into_iter().collect());
     private::end_processes();
     outcome
 }
@@ -64,13 +64,20 @@ fn become_user(identity: &Identity) -> Result<(), Failure> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")
 }
 
-fn restrict(directory: &Path, plan: &Plan) -> Result<(), Failure> {
+fn restrict(directory: &Path, plan: &Plan) -> Result<Option<String>, Failure> {
     let status = ruleset(directory, plan).map_err(|error| failure(&error))?;
-    if status.ruleset == RulesetStatus::NotEnforced {
-        return Err(Failure::new("restricting paths with Landlock", Errno::OPNOTSUPP));
+    match status.ruleset {
+        RulesetStatus::NotEnforced => {
+            Err(Failure::new("restricting paths with Landlock", Errno::OPNOTSUPP))
+        }
+        RulesetStatus::PartiallyEnforced => Ok(Some(PARTLY.to_owned())),
+        RulesetStatus::FullyEnforced => Ok(None),
     }
-    Ok(())
 }
+
+const PARTLY: &str = "This kernel knows only a part of Landlock's rules (7th version): what is missing is not restricted.";
+const WITHOUT_SCOPES: &str = "Landlock's scopes are missing (Linux 6.12): that signals and abstract sockets stay in the session rests on \
+                              the namespaces alone, and an agent's daemons can signal a verifier in shared mode.";
 
 fn ruleset(directory: &Path, plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
     let all = AccessFs::from_all(NEWEST);
@@ -110,15 +117,16 @@ fn grant(
 }
 
 /// The second line of a session in namespaces: no signal and no abstract socket beyond it, even if
-/// a namespace should leak. Silently without where the kernel has no scopes.
-pub(super) fn scope() -> Result<(), Failure> {
+/// a namespace should leak. Says so where the kernel has no scopes.
+pub(super) fn scope() -> Result<Option<String>, Failure> {
     let scoped = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .scope(Scope::from_all(NEWEST))
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self);
     match scoped {
-        Ok(_) => Ok(()),
+        Ok(status) if status.ruleset == RulesetStatus::FullyEnforced => Ok(None),
+        Ok(_) => Ok(Some(WITHOUT_SCOPES.to_owned())),
         Err(error) => Err(failure(&error)),
     }
 }

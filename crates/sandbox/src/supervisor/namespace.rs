@@ -74,12 +74,16 @@ pub(super) fn confine_and_serve(
         confine::drop_capabilities()?;
     }
     // A view's tests may have to stop a server of the session's.
-    if !plan.view {
-        landlock::scope()?;
-    }
+    let lacks = if plan.view { None } else { landlock::scope()? };
     filter.apply(Confinement::Namespace, plan.network, plan.root.is_some())?;
     let filter = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
-    serve::run(socket, place, memory, Bounds { file_bytes: None, filter })
+    serve::run(
+        socket,
+        place,
+        memory,
+        Bounds { file_bytes: None, filter },
+        lacks.into_iter().collect(),
+    )
 }
 
 fn wait(go: &OwnedFd) -> Result<Handed, Failure> {

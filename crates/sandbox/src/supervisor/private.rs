@@ -88,7 +88,7 @@ pub(super) fn session(
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")?;
     let place = Place::open(directory, false, plan)?;
-    let outcome = serve::run(socket, place, memory, Bounds::default());
+    let outcome = serve::run(socket, place, memory, Bounds::default(), Vec::new());
     end_processes();
     outcome
 }

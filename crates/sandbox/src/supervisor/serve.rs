@@ -59,9 +59,10 @@ pub(super) fn run(
     place: Place,
     memory: Memory,
     bounds: Bounds,
+    lacks: Vec<String>,
 ) -> Result<(), Failure> {
     let children = sys::child_signals().doing("watching child processes")?;
-    let opened = Reply::Opened { root: place.private_root() };
+    let opened = Reply::Opened { root: place.private_root(), lacks };
     wire::send(socket.as_fd(), &numbered(opened), &[], true).doing("answering the engine")?;
     let mut server = Server { socket, place, running: HashMap::new(), bounds, memory };
     // Any error here means that the engine is gone or the socket is broken: the session ends.

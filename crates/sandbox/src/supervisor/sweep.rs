@@ -25,10 +25,30 @@ pub(super) fn start(state: &Path) -> Option<Child> {
     child.ok()
 }
 
+/// A tree that keeps forking is killed round by round; this many outrun any process limit.
+const ROUNDS: usize = 2_000;
+
 /// Kills what still lives in a session without namespaces whose supervisor was killed with it: processes of this
-/// user that work in the directory, or have it for their home.
+/// user that work in the directory, or have it for their home. Looked for until two looks in a row find nothing: one that forks
+/// while it is being looked at leaves a child that may have been passed over.
 fn end_processes_of(directory: &Path) {
+    let mut nothing = 0;
+    for _ in 0..ROUNDS {
+        let found = processes_of(directory);
+        nothing = if found.is_empty() { nothing + 1 } else { 0 };
+        if nothing == 2 {
+            return;
+        }
+        for pid in found {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Those that have not ended: the dead, not yet collected, have no directory and no environment.
+fn processes_of(directory: &Path) -> Vec<Pid> {
     let home = directory.join("session-").into_os_string().into_encoded_bytes();
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
@@ -37,8 +57,7 @@ fn end_processes_of(directory: &Path) {
             fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
         let at_home = environment.windows(home.len()).any(|window| window == home);
-        if let Some(pid) = Pid::from_raw(pid).filter(|_| within || at_home) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        found.extend(Pid::from_raw(pid).filter(|_| within || at_home));
     }
+    found
 }
