@@ -18,6 +18,8 @@ mod plan;
 mod runs;
 #[path = "terminal_bench/state.rs"]
 mod state;
+#[path = "terminal_bench/wire.rs"]
+mod wire;
 
 use std::process::ExitCode;
 
@@ -92,7 +94,7 @@ async fn run(options: &Options, opened: &mut Option<State>) -> Result<()> {
     if options.plan {
         return plan::plan(options, &tasks, rules.as_ref());
     }
-    let model = parts::model(options, &tasks).await?;
+    let model = wire::model(options, &tasks.tasks).await?;
     let sandbox = parts::sandbox(options, &model).await?;
     let state = opened.insert(State::open(options)?);
     match rules {

@@ -1,8 +1,10 @@
 //! The example against a server on loopback that speaks OpenAI's chat completions and Anthropic's Messages: every call of the run
 //! goes through real HTTP. Behind the server a simulated model thinks, so that the run has something to find.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness_benchmark::{Loader, harbor::Solution};
 use harness_core::{
@@ -31,11 +33,55 @@ async fn the_example_runs_against_anthropics_messages_and_the_key_stays_where_it
     run("anthropic:behind-the-wire", "ANTHROPIC_API_KEY").await;
 }
 
+/// Every option of the wire at once, against a server that is down for a while in the middle; then the same run again from what was
+/// recorded, with no server at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wires_options_reach_the_server_and_a_recorded_run_is_played_again() {
+    let home = TempDir::new().unwrap();
+    let served = Arc::new(Served::new(self::model("planner")).with_outage(10..22));
+    let address = serve(Arc::clone(&served)).await;
+    let prices = home.path().join("prices.toml");
+    std::fs::write(&prices, "[\"openai:behind-the-wire\"]\nprompt = 1.0\ncompletion = 2.0\n")
+        .unwrap();
+    // A gate whose trials are fixed beforehand, so that both runs make the same. What these tasks print holds no times, owners or hashes of them: a recorded reply belongs to its whole request.
+    let arguments = "--exclude git-* --exclude *-archives --exclude *-tar --exclude *-modes --exclude rotate-* --exclude log-* \
+        --limit 12 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --json \
+        --gate paper --concurrency 4 --model openai:behind-the-wire --prices prices.toml";
+    let wire = "--calls-at-once 1 --calls-per-minute 600000 --tokens-per-minute 600000000 --connect-timeout 30s \
+        --first-byte-timeout 5m --stall-timeout 5m --call-timeout 5m --repeat-charged --record replies.jsonl --state first";
+    let recording = format!("{arguments} {wire} --base-url {address}");
+    let first = example(&home, &recording).await;
+    assert_eq!(first["trials"]["void"], 0, "an outage voids nothing: {first}");
+    assert!(first["cost"]["usd"].as_f64() > Some(0.0), "{first}");
+    assert_eq!(served.most_at_once.load(Ordering::SeqCst), 1);
+    let asked = served.asked.load(Ordering::SeqCst);
+    assert!(asked > 22, "the outage was in the middle: {asked}");
+    look_for_the_key(&[], home.path());
+
+    let again = example(&home, &format!("{arguments} --replay replies.jsonl --state second")).await;
+    assert_eq!(served.asked.load(Ordering::SeqCst), asked, "nobody was asked");
+    for what in ["trials", "rounds", "claim"] {
+        assert_eq!(first[what], again[what], "{what}");
+    }
+}
+
+/// The summary of the example run with these arguments.
+async fn example(home: &TempDir, arguments: &str) -> Value {
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    let mut command = command(home, &arguments);
+    command.env("OPENAI_API_KEY", KEY);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// Runs the example, looks for the key in everything that it leaves, and gives its summary.
 async fn run(model: &str, variable: &str) -> (Value, TempDir) {
     let home = TempDir::new().unwrap();
-    let address = serve(Arc::new(self::model())).await;
-    let arguments = "--limit 12 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --state s --json";
+    let address = serve(Arc::new(Served::new(self::model("explorer")))).await;
+    // A gate whose trials are fixed beforehand, so that both runs make the same. What these tasks print holds no times, owners or hashes of them: a recorded reply belongs to its whole request.
+    let arguments = "--exclude git-* --exclude *-archives --exclude *-tar --exclude *-modes --exclude rotate-* --exclude log-* \
+        --limit 12 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --state s --json";
     let served = ["--base-url", &address, "--model", model];
     let arguments: Vec<&str> = served.into_iter().chain(arguments.split(' ')).collect();
     let mut command = command(&home, &arguments);
@@ -63,7 +109,7 @@ fn look_for_the_key(output: &[u8], home: &Path) {
     }
 }
 
-fn model() -> SimulatedLlm {
+fn model(profile: &str) -> SimulatedLlm {
     let tasks =
         Loader::new().load(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tasks")).unwrap().tasks;
     let playbooks = tasks.iter().filter_map(|task| {
@@ -81,30 +127,67 @@ fn model() -> SimulatedLlm {
             outputs,
         ))
     });
-    SimulatedLlm::new(Profile::named("explorer").unwrap(), 1, playbooks.collect::<Vec<_>>())
+    SimulatedLlm::new(Profile::named(profile).unwrap(), 1, playbooks.collect::<Vec<_>>())
 }
 
-async fn serve(model: Arc<SimulatedLlm>) -> String {
+/// A server, and what was asked of it.
+struct Served {
+    model: SimulatedLlm,
+    /// Requests by number that are answered by 503.
+    outage: Range<usize>,
+    asked: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+}
+
+impl Served {
+    fn new(model: SimulatedLlm) -> Self {
+        let [asked, at_once, most_at_once] = Default::default();
+        Self { model, outage: 0..0, asked, at_once, most_at_once }
+    }
+
+    fn with_outage(self, outage: Range<usize>) -> Self {
+        Self { outage, ..self }
+    }
+
+    async fn answer(&self, asked: Asked) -> (&'static str, Value) {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let reply = match (asked.authorized, asked.path.as_str(), asked.body) {
+            (false, ..) => ("401 Unauthorized", json!({ "error": { "message": "no key" } })),
+            _ if self.outage.contains(&number) => {
+                ("503 Service Unavailable", json!({ "error": { "message": "later" } }))
+            }
+            (true, "/v1/chat/completions", Some(body)) => {
+                ("200 OK", answer(&self.model, &body).await)
+            }
+            (true, "/v1/messages", Some(body)) => {
+                ("200 OK", messages::answer(&self.model, &body).await)
+            }
+            _ => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
+        };
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        reply
+    }
+}
+
+async fn serve(served: Arc<Served>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}/v1", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(stream, Arc::clone(&model)));
+            tokio::spawn(connection(stream, Arc::clone(&served)));
         }
     });
     address
 }
 
 /// One keep-alive connection.
-async fn connection(stream: TcpStream, model: Arc<SimulatedLlm>) {
+async fn connection(stream: TcpStream, served: Arc<Served>) {
     let mut stream = BufReader::new(stream);
-    while let Some(Asked { path, authorized, body }) = request(&mut stream).await {
-        let (status, reply) = match (authorized, path.as_str(), body) {
-            (false, ..) => ("401 Unauthorized", json!({ "error": { "message": "no key" } })),
-            (true, "/v1/chat/completions", Some(body)) => ("200 OK", answer(&model, &body).await),
-            (true, "/v1/messages", Some(body)) => ("200 OK", messages::answer(&model, &body).await),
-            _ => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
-        };
+    while let Some(asked) = request(&mut stream).await {
+        let (status, reply) = served.answer(asked).await;
         let reply = reply.to_string();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",

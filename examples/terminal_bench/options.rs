@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::builder::RangedI64ValueParser;
 use clap::{Parser, ValueEnum};
 
+use crate::wire::Wire;
+
 /// Improves a model's harness on Terminal-Bench tasks: mines its weaknesses, lets it propose edits, tests each
 /// edit against regressions, and keeps what helps.
 ///
@@ -30,18 +32,6 @@ pub(crate) struct Options {
     /// simulated:PROFILE, openai:MODEL, anthropic:MODEL, or with --base-url any name the server knows.
     #[arg(long, value_name = "NAME", default_value = "simulated:explorer")]
     pub(crate) model: String,
-    /// An OpenAI-compatible server, such as http://127.0.0.1:8000/v1, or with anthropic:MODEL one that speaks Anthropic's
-    /// Messages. The key comes from the environment (SELF_HARNESS_API_KEY, or OPENAI_API_KEY or ANTHROPIC_API_KEY),
-    /// never from an option.
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// Repeat also calls that the server may have charged for (time-outs, cut answers, 500): for a server of your own.
-    #[arg(long)]
-    pub(crate) repeat_charged: bool,
-    /// Prices in dollars, as TOML; without one for the model its cost is unknown.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prices: Option<PathBuf>,
-
     /// Where trials run.
     #[arg(long, value_enum, default_value_t = SandboxChoice::Auto)]
     pub(crate) sandbox: SandboxChoice,
@@ -126,6 +116,9 @@ pub(crate) struct Options {
     /// The summary as one JSON object on stdout; everything else on stderr.
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) wire: Wire,
 }
 
 fn factor(text: &str) -> Result<f64, String> {

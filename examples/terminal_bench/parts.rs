@@ -1,27 +1,15 @@
-//! From options to tasks, model and sandbox.
+//! From options to tasks and sandbox.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_benchmark::harbor::Solution;
 use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
-use harness_core::{IsolationLevel, LlmBackend, ModelId, Redactor, Result, Sandbox};
-
-use harness_llm::{
-    AnthropicBackend, Breaker, OpenAiBackend, Playbook, Price, PriceTable, Priced, Profile,
-    Redacted, Retried, Secret, SimulatedLlm,
-};
+use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
 use harness_sandbox::SandboxKind;
 use harness_validator::{LeakIndex, Source};
 
 use crate::options::{Agent, Options, SandboxChoice};
 use crate::wrong;
-
-const OPENAI: &str = "https://api.openai.com/v1";
-const ANTHROPIC: &str = "https://api.anthropic.com/v1";
-/// The variable for the key of whatever server; each provider's own comes after it.
-const ANY_KEY: &str = "SELF_HARNESS_API_KEY";
 
 /// The tasks of a run, and those that cannot take part.
 pub(crate) struct Tasks {
@@ -55,96 +43,6 @@ pub(crate) fn tasks(options: &Options) -> Result<Tasks> {
 fn bundled() -> PathBuf {
     let here = Path::new("examples/tasks");
     if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
-}
-
-/// The model behind what a run needs of it: limits on outages and repeats, a price where one is known, no key in sight.
-pub(crate) async fn model(options: &Options, tasks: &Tasks) -> Result<Arc<dyn LlmBackend>> {
-    if let Some(profile) = options.model.strip_prefix("simulated:") {
-        let playbooks = tasks.tasks.iter().filter_map(playbook);
-        return Ok(Arc::new(SimulatedLlm::new(Profile::named(profile)?, options.seed, playbooks)));
-    }
-    let prices = prices(options)?;
-    let (backend, redactor) = served(options).await?;
-    let retried = Retried::new(Breaker::new(backend)).repeating_charged(options.repeat_charged);
-    Ok(Arc::new(Redacted::new(Priced::new(retried, &prices), redactor)))
-}
-
-/// The server's model, and what finds its key. The key comes from the environment, and goes no further than the backend.
-async fn served(options: &Options) -> Result<(Arc<dyn LlmBackend>, Redactor)> {
-    let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
-    let url = options.base_url.as_deref();
-    // Each is probed before a run is begun: a wrong address or key is the commonest mistake, and costs nothing to find.
-    if provider == "anthropic" {
-        let mut backend = AnthropicBackend::new(url.unwrap_or(ANTHROPIC), name)?;
-        let key = key("ANTHROPIC_API_KEY")?;
-        let redactor = redactor(key.as_ref())?;
-        match key {
-            Some(key) => backend = backend.with_key(key),
-            None => backend = backend.with_key_variable(ANY_KEY),
-        }
-        backend.probe().await?;
-        return Ok((Arc::new(backend), redactor));
-    }
-    let mut backend = match (url, provider) {
-        (Some(url), "openai") => OpenAiBackend::new(url, name)?,
-        (Some(url), _) => OpenAiBackend::new(url, &options.model)?,
-        (None, "openai") => OpenAiBackend::new(OPENAI, name)?,
-        (None, _) => {
-            let model = &options.model;
-            return Err(wrong(format!(
-                "--model {model}: say where it is served with --base-url, or write openai:{model}, anthropic:{model} or simulated:PROFILE"
-            )));
-        }
-    };
-    let key = key("OPENAI_API_KEY")?;
-    let redactor = redactor(key.as_ref())?;
-    match key {
-        Some(key) => backend = backend.with_key(key),
-        None => backend = backend.with_key_variable(ANY_KEY),
-    }
-    backend.probe().await?;
-    Ok((Arc::new(backend), redactor))
-}
-
-fn key(variable: &str) -> Result<Option<Secret>> {
-    match Secret::from_variable(ANY_KEY)? {
-        Some(key) => Ok(Some(key)),
-        None => Secret::from_variable(variable),
-    }
-}
-
-fn redactor(key: Option<&Secret>) -> Result<Redactor> {
-    key.map_or_else(|| Ok(Redactor::default()), Secret::redactor)
-}
-
-fn prices(options: &Options) -> Result<PriceTable> {
-    let Some(file) = &options.prices else { return Ok(PriceTable::default()) };
-    let name = file.display();
-    let text = fs::read_to_string(file)
-        .map_err(|source| wrong(format!("--prices {name}: reading it")).with_source(source))?;
-    PriceTable::from_toml(&text).map_err(|error| error.while_doing(format!("--prices {name}")))
-}
-
-/// What the model charges, where that is known.
-pub(crate) fn price(options: &Options) -> Result<Option<Price>> {
-    let (provider, name) = options.model.split_once(':').unwrap_or(("", &options.model));
-    Ok(prices(options)?.price(&ModelId::new(provider, name)))
-}
-
-fn playbook(task: &HarborTask) -> Option<Playbook> {
-    let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
-    let script = String::from_utf8_lossy(script);
-    let outputs = task
-        .task
-        .outputs
-        .iter()
-        .map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
-    Some(Playbook::from_script(
-        task.task.name.as_str(),
-        &task.task.instruction,
-        &script,
-        outputs.collect::<Vec<_>>(),
-    ))
 }
 
 /// Fingerprints of all that belongs to the tasks, of every split: no edit may carry any of it.

@@ -6,8 +6,9 @@ use harness_validator::{Outlook, Plan, Planned, StrictGate};
 use serde::Serialize;
 
 use crate::options::Options;
-use crate::parts::{Tasks, price};
+use crate::parts::Tasks;
 use crate::runs::{Rules, gate, limits, print_json};
+use crate::wire::price;
 
 /// What a run would take and could find.
 #[derive(Serialize)]
