@@ -55,9 +55,9 @@ pub use context::{RunContext, TrialLimits};
 pub use control_edits::{ControlEdits, DocumentControls, NoControlEdits};
 pub use document::{DocumentEdit, Operation};
 pub use engine::{
-    Assessed, BeatSampling, Claim, ControlArm, ControlGroup, ControlKind, Controls, Drift, Engine,
-    EngineBuilder, EngineConfig, Measured, NoiseFloor, RoundReport, RunReport, Sampling,
-    StopReason, TrialCounts,
+    Ablation, AblationOutcome, Assessed, BeatSampling, Claim, ControlArm, ControlGroup,
+    ControlKind, Controls, Drift, Engine, EngineBuilder, EngineConfig, Measured, NoiseFloor,
+    Pruning, RoundReport, RunReport, Sampling, StopReason, TrialCounts,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Found, Observer, Unobserved};

@@ -1,8 +1,11 @@
 //! Which of the accepted edits stay together.
 
-/// Searches the subset of accepted edits to promote: all of them if they pass together, else forward selection in the order
-/// of evidence, where each step must pass a gate of its own. The first edit passed alone, so something always
-/// stays. Pure: the caller runs the attempts and tells how they went.
+use std::collections::BTreeSet;
+
+/// Searches the subset of accepted edits to promote along their conflict graph: all that do not conflict with a better one, if they pass together,
+/// else forward selection in the order of evidence, where each step must pass a gate of its own. Edits that conflict are never tried together: of
+/// two, the better one stays. The first edit passed alone, so something always stays. Pure: the caller runs the attempts and tells how
+/// they went.
 ///
 /// ```
 /// use harness_validator::{Composing, ForwardSelection};
@@ -19,6 +22,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardSelection {
     accepted: usize,
+    conflicts: BTreeSet<(usize, usize)>,
     kept: Vec<usize>,
     candidate: Option<usize>,
     together: Option<bool>,
@@ -36,8 +40,17 @@ pub enum Composing {
 impl ForwardSelection {
     /// A search over this many accepted edits.
     pub fn new(accepted: usize) -> Self {
-        let together = (accepted < 2).then_some(true);
-        Self { accepted, kept: vec![0], candidate: None, together }
+        Self::along(accepted, [])
+    }
+
+    /// The same where these pairs cannot be in one harness, in any order.
+    pub fn along(accepted: usize, conflicts: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let ordered = |(one, other): (usize, usize)| (one.min(other), one.max(other));
+        let conflicts = conflicts.into_iter().map(ordered).collect();
+        let selection =
+            Self { accepted, conflicts, kept: vec![0], candidate: None, together: None };
+        let alone = selection.all().len() < 2;
+        Self { together: alone.then_some(true), ..selection }
     }
 
     /// What to do next; the same until [`learn`](Self::learn) is called.
@@ -69,7 +82,17 @@ impl ForwardSelection {
 
     /// The next edit to add, from `first` on. All together have failed already.
     fn worth_trying(&self, first: usize) -> Option<usize> {
-        (first..self.accepted).find(|candidate| self.with(*candidate).len() < self.accepted)
+        let all = self.all();
+        (first..self.accepted)
+            .filter(|candidate| self.goes_with(*candidate, &self.kept))
+            .find(|candidate| self.with(*candidate) != all)
+    }
+
+    fn goes_with(&self, candidate: usize, members: &[usize]) -> bool {
+        members.iter().all(|member| {
+            let pair = (candidate.min(*member), candidate.max(*member));
+            !self.conflicts.contains(&pair)
+        })
     }
 
     fn with(&self, candidate: usize) -> Vec<usize> {
@@ -78,8 +101,15 @@ impl ForwardSelection {
         members
     }
 
+    /// Every edit that conflicts with none that is better and in it itself.
     fn all(&self) -> Vec<usize> {
-        (0..self.accepted).collect()
+        let mut members = Vec::new();
+        for candidate in 0..self.accepted {
+            if self.goes_with(candidate, &members) {
+                members.push(candidate);
+            }
+        }
+        members
     }
 
     /// How many attempts at a composition a search over `accepted` edits takes at most.
@@ -100,7 +130,15 @@ mod tests {
 
     /// Runs a search against a world where a set passes exactly when `passes` says so.
     fn search(accepted: usize, passes: impl Fn(&[usize]) -> bool) -> (Vec<usize>, Vec<Vec<usize>>) {
-        let mut selection = ForwardSelection::new(accepted);
+        search_along(accepted, Vec::new(), passes)
+    }
+
+    fn search_along(
+        accepted: usize,
+        conflicts: Vec<(usize, usize)>,
+        passes: impl Fn(&[usize]) -> bool,
+    ) -> (Vec<usize>, Vec<Vec<usize>>) {
+        let mut selection = ForwardSelection::along(accepted, conflicts);
         let mut tried = Vec::new();
         loop {
             match selection.next() {
@@ -137,6 +175,25 @@ mod tests {
             for (index, members) in tried.iter().enumerate() {
                 prop_assert!(!tried[..index].contains(members));
             }
+        }
+
+        #[test]
+        fn edits_that_conflict_are_never_tried_together_and_the_others_are(
+            accepted in 1usize..6,
+            conflicts in prop::collection::vec((0usize..6, 0usize..6), 0..8),
+            failing in prop::collection::hash_set(0u32..64, 0..64),
+        ) {
+            let conflicts: Vec<_> = conflicts.into_iter().filter(|(a, b)| a != b && a.max(b) < &accepted).collect();
+            let bits = |members: &[usize]| members.iter().map(|member| 1 << member).sum::<u32>();
+            let (kept, tried) = search_along(accepted, conflicts.clone(), |members| !failing.contains(&bits(members)));
+            for members in tried.iter().chain([&kept]) {
+                prop_assert!(conflicts.iter().all(|(a, b)| !(members.contains(a) && members.contains(b))));
+            }
+            prop_assert!(kept.contains(&0));
+            prop_assert!(tried.len() <= ForwardSelection::worst_case(accepted));
+            let (all, _) = search_along(accepted, conflicts.clone(), |_| true);
+            let free = |edit: usize| all.iter().all(|member| !conflicts.contains(&(edit, *member)) && !conflicts.contains(&(*member, edit)));
+            prop_assert!((0..accepted).all(|edit| all.contains(&edit) || !free(edit)), "nothing more could join");
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! Guards, gate, composition: a round's proposals from end to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -124,17 +124,6 @@ struct Entry<H: Harness> {
     decision: Decision,
 }
 
-impl<H: Harness> Entry<H> {
-    /// The gain per attempt, over both splits.
-    #[expect(clippy::cast_precision_loss, reason = "counts of trials are far below 2^52")]
-    fn gain(&self) -> f64 {
-        let Some(evidence) = &self.decision.evidence else { return 0.0 };
-        let scored = evidence.held_in.candidate.scored + evidence.held_out.candidate.scored;
-        let change = evidence.held_in.change() + evidence.held_out.change();
-        change as f64 / scored.max(1) as f64
-    }
-}
-
 /// What all hearings of a round have in common.
 #[derive(Debug)]
 struct Round<'a, 'i, H: Harness> {
@@ -201,7 +190,9 @@ impl RegressionValidator {
         let mut best = (harness, first.decision.clone());
         let judged = docket.iter().map(|entry| entry.decision.clone());
         past.extend(judged.map(|decision| PastDecision { round: round.arena.round(), decision }));
-        let mut selection = ForwardSelection::new(accepted.len());
+        let candidates: Vec<&Entry<H>> = accepted.iter().map(|index| &docket[*index]).collect();
+        let conflicts = conflicts(&candidates)?;
+        let mut selection = ForwardSelection::along(accepted.len(), conflicts.keys().copied());
         let (mut baseline, arena) = (baseline.afresh(), round.arena.composing());
         let mut failures = Vec::new();
         let kept = loop {
@@ -214,6 +205,11 @@ impl RegressionValidator {
                         .judge_together(round, &entries, &best.0, &past, &mut baseline, &arena)
                         .await?;
                     match together {
+                        Together::Passed(_, decision) if !improves(&best.1, &decision) => {
+                            past.push(PastDecision { round: arena.round(), decision });
+                            failures.push((members, WORSE_TOGETHER.to_owned()));
+                            selection.learn(false);
+                        }
                         Together::Passed(harness, decision) => {
                             past.push(PastDecision {
                                 round: arena.round(),
@@ -237,7 +233,9 @@ impl RegressionValidator {
         let proposals: Vec<ProposalId> = proposals.collect();
         for (member, index) in accepted.iter().enumerate() {
             if !kept.contains(&member) {
-                drop_from_composition(&mut docket[*index].decision, member, &failures);
+                let pair = |kept: &usize| (member.min(*kept), member.max(*kept));
+                let rival = kept.iter().find_map(|kept| conflicts.get(&pair(kept)));
+                drop_from_composition(&mut docket[*index].decision, member, rival, &failures);
             }
         }
         let (harness, decision) = best;
@@ -297,19 +295,73 @@ fn by_evidence<H: Harness>(docket: &[Entry<H>]) -> Vec<usize> {
         .collect();
     accepted.sort_by(|left, right| {
         let (left, right) = (&docket[*left], &docket[*right]);
-        right.gain().total_cmp(&left.gain()).then_with(|| left.proposal.id.cmp(&right.proposal.id))
+        gain(&right.decision)
+            .total_cmp(&gain(&left.decision))
+            .then_with(|| left.proposal.id.cmp(&right.proposal.id))
     });
     accepted
 }
 
-/// Turns an acceptance into a rejection, with the reason of the last composition that failed with it.
+const WORSE_TOGETHER: &str = "together they gain less than the better one alone";
+
+/// Pairs of accepted edits that no harness can have both of, numbered in the order of evidence, with what is the matter: the later does not
+/// apply after the earlier, undoes it, or adds nothing to it.
+fn conflicts<H: Harness>(accepted: &[&Entry<H>]) -> Result<BTreeMap<(usize, usize), String>> {
+    let mut found = BTreeMap::new();
+    for (second, entry) in accepted.iter().enumerate() {
+        for (first, better) in accepted[..second].iter().enumerate() {
+            if let Some(why) = conflict(better, entry)? {
+                found.insert((first, second), why);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn conflict<H: Harness>(better: &Entry<H>, entry: &Entry<H>) -> Result<Option<String>> {
+    let (Some(one), Some(other)) = (&better.candidate, &entry.candidate) else { return Ok(None) };
+    let both = match one.apply(&entry.proposal.edit) {
+        Ok(both) => both.fingerprint()?,
+        Err(error) => {
+            let (id, why) = (&entry.proposal.id, error.report());
+            return Ok(Some(format!("{id} does not apply after the others: {why}")));
+        }
+    };
+    Ok(if both == one.fingerprint()? {
+        Some("it adds nothing to the others".to_owned())
+    } else {
+        let undoes = both == other.fingerprint()?;
+        undoes.then(|| format!("it undoes {}, which is better", better.proposal.id))
+    })
+}
+
+/// Whether a composition is worth at least as much as the best subset so far: by what the gate holds of both, else by what was counted.
+fn improves(best: &Decision, together: &Decision) -> bool {
+    match (&best.finding, &together.finding) {
+        (Some(best), Some(together)) => together.gain >= best.gain,
+        _ => gain(together) >= gain(best),
+    }
+}
+
+/// The counted gain per attempt, over both splits.
+#[expect(clippy::cast_precision_loss, reason = "counts of trials are far below 2^52")]
+fn gain(decision: &Decision) -> f64 {
+    let Some(evidence) = &decision.evidence else { return 0.0 };
+    let scored = evidence.held_in.candidate.scored + evidence.held_out.candidate.scored;
+    let change = evidence.held_in.change() + evidence.held_out.change();
+    change as f64 / scored.max(1) as f64
+}
+
+/// Turns an acceptance into a rejection, with the better edit that it conflicts with, or the reason of the last composition that failed with it.
 fn drop_from_composition(
     decision: &mut Decision,
     member: usize,
+    rival: Option<&String>,
     failures: &[(Vec<usize>, String)],
 ) {
     let last = failures.iter().rev().find(|(members, _)| members.contains(&member));
-    let why = last.map_or("a better edit stays alone", |(_, why)| why.as_str());
+    let why =
+        rival.or(last.map(|(_, why)| why)).map_or("a better edit stays alone", String::as_str);
     decision.verdict = Verdict::Reject;
     decision.reason = format!("accepted alone, dropped in composition: {why}");
 }

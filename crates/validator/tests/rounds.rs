@@ -147,6 +147,21 @@ fn of_two_edits_that_harm_each_other_the_better_one_stays() {
 }
 
 #[test]
+fn a_pair_that_gains_less_than_its_better_half_gives_way_to_it() {
+    // Together they pass any gate against the incumbent: ten tasks better, none worse. The first alone has twelve.
+    let world = World::uniform(14, |_, index| match index {
+        0..3 => WorldTask::new("", 0.0).moved_by("a", 1.0),
+        3..6 => WorldTask::new("", 0.0).moved_by("a", 1.0).moved_by("a*b", -1.0),
+        6..8 => WorldTask::new("", 0.0).moved_by("b", 1.0),
+        _ => WorldTask::new("", 1.0),
+    });
+    let report = round(&world, GateKind::Paper, &[up("b"), up("a")]);
+    assert_eq!(report.promoted, ["r1-p2".into()]);
+    let dropped = &report.judged[0].decision;
+    assert!(dropped.reason.contains("less than the better one alone"), "{}", dropped.reason);
+}
+
+#[test]
 fn forward_selection_keeps_what_gets_along_with_the_best() {
     let report = round(&jointly_harmful(), GateKind::Paper, &[up("c"), up("b"), up("a")]);
     assert_eq!(report.promoted, ["r1-p3".into(), "r1-p1".into()]);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::typed_promotion;
 use super::resume::Earlier;
-use super::{ControlGroup, Engine, RoundReport, TrialCounts};
+use super::{ControlGroup, Engine, Pruning, RoundReport, TrialCounts};
 use crate::arena::Arena;
 use crate::budget::{Budget, Caps};
 use crate::call::Purpose;
@@ -98,6 +98,7 @@ pub struct EngineBuilder<H: Harness> {
     caps: Caps,
     read_again: bool,
     controlled_by: Option<Arc<ControlGroup<H>>>,
+    pruning: Option<Pruning>,
     config: EngineConfig,
     identity: RunIdentity,
     fork: bool,
@@ -139,6 +140,7 @@ impl<H: Harness> EngineBuilder<H> {
             caps: Caps::default(),
             read_again: false,
             controlled_by: None,
+            pruning: None,
             config: EngineConfig::default(),
             identity: RunIdentity::default(),
             fork: false,
@@ -230,6 +232,14 @@ impl<H: Harness> EngineBuilder<H> {
         self
     }
 
+    /// Takes each retained edit out at the end of the run, and leaves out those that nobody misses
+    /// ([`Engine::prune`](super::Engine::prune)). It buys trials for each of them.
+    #[must_use]
+    pub fn pruning(mut self, pruning: Pruning) -> Self {
+        self.pruning = Some(pruning);
+        self
+    }
+
     /// How the run goes on.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -278,7 +288,7 @@ impl<H: Harness> EngineBuilder<H> {
             .with("claim attempts", self.config.claim_attempts);
         let config = self.config.clone();
         let (seed, read_again) = (self.seed.clone(), self.read_again);
-        let controlled_by = self.controlled_by.take();
+        let (controlled_by, pruning) = (self.controlled_by.take(), self.pruning);
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
@@ -303,6 +313,7 @@ impl<H: Harness> EngineBuilder<H> {
             read_again,
             controlled_by,
             controls: earlier.controls.clone(),
+            pruning,
             earlier,
         })
     }

@@ -4,6 +4,7 @@ mod builder;
 mod claim;
 mod controls;
 mod drift;
+mod prune;
 mod report;
 mod resume;
 mod stop;
@@ -20,6 +21,7 @@ pub use self::controls::{
     BeatSampling, ControlArm, ControlGroup, ControlKind, Controls, NoiseFloor, Sampling,
 };
 pub use self::drift::Drift;
+pub use self::prune::{Ablation, AblationOutcome, Pruning};
 pub use self::report::{Assessed, RoundReport, RunReport, TrialCounts};
 pub use self::stop::StopReason;
 
@@ -70,6 +72,7 @@ pub struct Engine<H: Harness> {
     read_again: bool,
     controlled_by: Option<Arc<ControlGroup<H>>>,
     controls: Controls,
+    pruning: Option<Pruning>,
     earlier: resume::Earlier,
 }
 
@@ -86,7 +89,7 @@ impl<H: Harness> Engine<H> {
         EngineBuilder::new(seed)
     }
 
-    /// Rounds until a reason to stop, then the claim on the sealed split, then the controls.
+    /// Rounds until a reason to stop, then pruning where it is asked for, then the claim on the sealed split, then the controls.
     ///
     /// # Errors
     /// Broken machinery, or a spent budget ([`ErrorKind::Budget`](crate::ErrorKind::Budget)): everything finished is
@@ -127,6 +130,9 @@ impl<H: Harness> Engine<H> {
             }
             self.round().await?;
         };
+        if let Some(pruning) = self.pruning {
+            self.prune(pruning).await?;
+        }
         self.claim().await?;
         self.control().await?;
         Ok(self.report(Some(stopped)))

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Assessment, Claim, Controls, Drift, Engine, StopReason};
+use super::{Ablation, Assessment, Claim, Controls, Drift, Engine, StopReason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::id::{Fingerprint, ModelId, ProposalId};
@@ -37,6 +37,9 @@ pub struct RoundReport {
     /// The incumbent beside each of its ancestors, by the trials of all rounds so far; the seed harness first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
+    /// What each retained edit is worth, where the round was a pruning: such a round measures no incumbent and proposes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ablations: Vec<Ablation>,
 }
 
 /// The incumbent's outcomes on both splits that may be looked at.
@@ -54,9 +57,14 @@ impl RoundReport {
         self.tip == self.incumbent
     }
 
+    /// Whether it was a pruning.
+    pub fn is_pruning(&self) -> bool {
+        !self.ablations.is_empty()
+    }
+
     /// The ancestor that the round went back to, because the incumbent credibly lost against it.
     pub fn reverted_to(&self) -> Option<Fingerprint> {
-        (self.promoted.is_empty() && !self.is_dry()).then_some(self.tip)
+        (self.promoted.is_empty() && !self.is_dry() && !self.is_pruning()).then_some(self.tip)
     }
 
     /// The round's proposals as a later round's proposer may see them: without anything held-out.
@@ -166,6 +174,7 @@ pub(super) fn round<H: Harness>(
             .unwrap_or_default(),
         composition: judgement.composed.as_ref().map(|composed| composed.decision.clone()),
         drift: assessed.drift.clone(),
+        ablations: Vec::new(),
     })
 }
 

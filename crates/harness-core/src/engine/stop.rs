@@ -32,16 +32,18 @@ impl<H: Harness> Engine<H> {
     }
 
     fn own_reason(&self) -> Option<StopReason> {
-        if self.past.rounds().len() >= self.config.rounds as usize {
+        // A pruning is no attempt at something better.
+        let rounds = || self.past.rounds().iter().filter(|report| !report.is_pruning());
+        if rounds().count() >= self.config.rounds as usize {
             return Some(StopReason::Rounds);
         }
-        let last = self.past.rounds().last()?;
+        let last = rounds().next_back()?;
         if last.weaknesses.is_empty()
             && last.assessed.held_in.passed == last.assessed.held_in.scored
         {
             return Some(StopReason::NothingFailed);
         }
-        let dry = self.past.rounds().iter().rev().take_while(|report| report.is_dry()).count();
+        let dry = rounds().rev().take_while(|report| report.is_dry()).count();
         (self.config.dry_rounds > 0 && dry >= self.config.dry_rounds as usize)
             .then_some(StopReason::Dry)
     }

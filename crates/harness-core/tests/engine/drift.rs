@@ -121,7 +121,7 @@ fn dropped_after_any_number_of_polls_it_is_undone_all_the_same() {
     }
 }
 
-fn copy(journal: &Arc<MemoryJournal>) -> Arc<MemoryJournal> {
+pub(crate) fn copy(journal: &Arc<MemoryJournal>) -> Arc<MemoryJournal> {
     let copied = MemoryJournal::default();
     for record in records(&**journal) {
         block_on(copied.append(&record)).unwrap();

@@ -17,6 +17,7 @@ mod limits;
 mod money;
 mod outage;
 mod promotion;
+mod prune;
 mod replay;
 mod resume;
 mod setting;

@@ -106,6 +106,7 @@ pub(crate) fn judged(id: &str, verdict: Verdict) -> Judged<Value> {
 pub(crate) fn round(number: u32, judged: Vec<Judged<Value>>) -> Record {
     let score = harness_core::Score { passed: 3, scored: 5, void: 1 };
     let report = RoundReport {
+        ablations: Vec::new(),
         round: number,
         incumbent: digest("before"),
         tip: digest("after"),
