@@ -94,7 +94,7 @@ pub(crate) fn evolve(
 
 impl Evolution<'_> {
     fn round(&mut self, gate: &dyn Gate, which: Loop, rng: &mut impl Rng) -> (usize, usize) {
-        let assessed = self.assess(which, rng);
+        let assessed = self.assess(gate, which, rng);
         let aims = self.mine(&assessed, rng);
         let mut edits = Vec::new();
         let mut docket = Docket { hearings: Vec::new(), past: self.past.clone() };
@@ -135,14 +135,18 @@ impl Evolution<'_> {
     }
 
     /// The incumbent's attempts of the round, by task.
-    fn assess(&mut self, which: Loop, rng: &mut impl Rng) -> Vec<Vec<Cell>> {
+    fn assess(&mut self, gate: &dyn Gate, which: Loop, rng: &mut impl Rng) -> Vec<Vec<Cell>> {
         if which == Loop::Published
             && let Some(kept) = self.kept.take()
         {
             return kept;
         }
-        let draw =
-            |task| (0..self.world.attempts).map(|_| attempt(&self.incumbent, task, rng)).collect();
+        // An incumbent that stood has attempts of earlier rounds.
+        let stood = self.earlier.iter().any(|task| task.scored > 0);
+        let attempts = self.world.attempts;
+        let attempts =
+            if stood { gate.reassessment(attempts).clamp(1, attempts) } else { attempts };
+        let draw = |task| (0..attempts).map(|_| attempt(&self.incumbent, task, rng)).collect();
         let assessed: Vec<Vec<Cell>> = (0..self.names.len()).map(draw).collect();
         self.trials += assessed.iter().map(Vec::len).sum::<usize>();
         assessed

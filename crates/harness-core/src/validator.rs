@@ -48,4 +48,11 @@ pub trait Validator<H: Harness>: fmt::Debug + Send + Sync {
         proposals: Vec<Proposal<H::Edit>>,
         arena: &Arena<H>,
     ) -> Result<Judgement<H>>;
+
+    /// How often each task is attempted when an incumbent that stood is assessed again, where a new one is assessed by
+    /// `attempts`; the engine takes it as at least 1 and at most `attempts`. A validator that weighs the incumbent's earlier
+    /// rounds ([`Incumbent::history`]) needs fewer. By default every assessment is alike.
+    fn reassessment(&self, attempts: u32) -> u32 {
+        attempts
+    }
 }

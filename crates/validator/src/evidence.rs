@@ -77,6 +77,11 @@ impl Tally {
             }
         })
     }
+
+    /// The share that passed; `None` when nothing was scored.
+    pub fn rate(self) -> Option<f64> {
+        (self.scored > 0).then(|| f64::from(self.passed) / f64::from(self.scored))
+    }
 }
 
 impl std::ops::Add for Tally {

@@ -142,9 +142,11 @@ mod tests {
         fn each_further_failure_makes_a_loss_likelier(n in 1u32..30, x in 0u32..30, y in 0u32..30) {
             let (x, y) = (x.min(n), y.min(n));
             prop_assume!(y > 0);
-            prop_assert!(
-                probability_of_loss((x, n), (y - 1, n)) > probability_of_loss((x, n), (y, n))
-            );
+            let before = probability_of_loss((x, n), (y, n));
+            let after = probability_of_loss((x, n), (y - 1, n));
+            // Near 1 a float can tell no more.
+            let told = if before < 1.0 - 1e-9 { after > before } else { after >= before - 1e-12 };
+            prop_assert!(told, "{before} → {after}");
         }
 
         #[test]

@@ -113,6 +113,10 @@ impl<H: Harness> Validator<H> for RegressionValidator {
             .map(|entry| Judged { proposal: entry.proposal, decision: entry.decision });
         Ok(Judgement { judged: judged.collect(), composed })
     }
+
+    fn reassessment(&self, attempts: u32) -> u32 {
+        self.gate.reassessment(attempts)
+    }
 }
 
 /// A proposal on its way through the round.

@@ -175,11 +175,21 @@ impl<H: Harness> Engine<H> {
     async fn assess(&self, round: u32) -> Result<Assessment> {
         let arena = self.arena(round, Phase::Assess);
         let tip = self.lineage.tip();
-        let held_in = arena.measure(tip).await?;
-        let held_out = arena.measure(tip).await?;
+        let attempts = 0..self.attempts_to_assess()?;
+        let held_in = arena.trials(tip, arena.tasks::<HeldIn>(), attempts.clone()).await?;
+        let held_out = arena.trials(tip, arena.tasks::<HeldOut>(), attempts).await?;
         require_scored(held_in.score(), HeldIn::NAME)?;
         require_scored(held_out.score(), HeldOut::NAME)?;
         Ok(Assessment { held_in, held_out, drift: self.drift()? })
+    }
+
+    /// [`EngineConfig::attempts`] for a new incumbent; for one that stood, what the validator needs.
+    fn attempts_to_assess(&self) -> Result<u32> {
+        let attempts = self.config.attempts;
+        let tip = self.lineage.tip().fingerprint()?;
+        let stood = self.past.rounds().last().is_some_and(|report| report.incumbent == tip);
+        let wanted = if stood { self.validator.reassessment(attempts) } else { attempts };
+        Ok(wanted.clamp(1, attempts))
     }
 
     async fn mine(&self, round: u32, assessed: &Assessment) -> Result<Vec<Weakness>> {

@@ -1,6 +1,7 @@
 //! Gates: pure rules from evidence to the next step. Nothing here runs a trial, reads a clock or draws a number.
 
 mod block;
+mod loans;
 mod paper;
 mod posterior;
 mod prior;
@@ -49,6 +50,11 @@ pub trait Gate: fmt::Debug + Send + Sync {
 
     /// Attempts at each task that one judgement may cost at worst.
     fn worst_case(&self, attempts: u32) -> WorstCase;
+
+    /// As [`Validator::reassessment`](harness_core::Validator::reassessment).
+    fn reassessment(&self, attempts: u32) -> u32 {
+        attempts
+    }
 }
 
 /// A gate that hears candidates one after the other, each by its own evidence.
@@ -80,6 +86,10 @@ impl<G: Gate + ?Sized> Gate for Arc<G> {
 
     fn worst_case(&self, attempts: u32) -> WorstCase {
         (**self).worst_case(attempts)
+    }
+
+    fn reassessment(&self, attempts: u32) -> u32 {
+        (**self).reassessment(attempts)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the sequential gate believes of an edit's effect.
 
-use harness_core::Estimate;
+use harness_core::{Estimate, Finding};
 
+use super::loans::Loans;
 use super::prior::{Learnt, SpikeAndSlab};
 use super::rates::{Pool, Rate};
 use crate::docket::Hearing;
@@ -33,6 +34,12 @@ impl Observed<'_> {
         f64::from(self.candidate.passed) / f64::from(self.candidate.scored) - self.rate.mean
     }
 
+    /// The same by plain counts of both sides, all of the incumbent's attempts included; `None` where one side has none.
+    pub(super) fn counted(&self) -> Option<f64> {
+        let candidate = Tally::of(self.task.candidate.iter().copied());
+        Some(candidate.rate()? - self.task.incumbent().rate()?)
+    }
+
     /// The sampling variance of the change after `attempts` of the candidate.
     fn noise(&self, attempts: u32) -> f64 {
         let scatter = if self.targeted { TARGET_SCATTER } else { SCATTER };
@@ -60,6 +67,19 @@ impl Observed<'_> {
         if attempts == 0 { 0.0 } else { 1.0 / self.noise(attempts) }
     }
 
+    /// What `more` attempts tell if the edit does nothing, the reciprocal of their noise.
+    pub(super) fn null_gained(&self, more: u32) -> f64 {
+        let null = |attempts: u32| {
+            if attempts == 0 {
+                0.0
+            } else {
+                1.0 / (self.rate.variance + self.rate.flake / f64::from(attempts))
+            }
+        };
+        let now = self.candidate.scored;
+        null(now + more) - null(now)
+    }
+
     /// What `more` attempts add to that.
     pub(super) fn gained(&self, more: u32) -> f64 {
         let now = self.candidate.scored;
@@ -68,14 +88,14 @@ impl Observed<'_> {
 }
 
 /// The tasks of a hearing, with the pool's and their own history in them.
-pub(super) fn observe(evidence: &Evidence) -> Vec<Observed<'_>> {
+pub(super) fn observe<'a>(evidence: &'a Evidence, loans: &Loans) -> Vec<Observed<'a>> {
     let pool = Pool::of(evidence);
     let on = |split| {
         evidence.split(split).iter().map(move |task| Observed {
             task,
             split,
             targeted: evidence.target.contains(&task.task),
-            rate: pool.rate(task),
+            rate: pool.rate(task, loans.at(split, &task.task)),
             candidate: credited(task),
         })
     };
@@ -119,6 +139,15 @@ impl Sums {
         })
     }
 
+    /// The posterior of β under a normal prior of it.
+    fn shift(&self, prior: SpikeAndSlab) -> Belief {
+        let (beta, gamma) = (1.0 / (prior.sd * prior.sd), 1.0 / (COMMON_SD * COMMON_SD));
+        let (a, b, c) = (self.ss + beta, self.s, self.n + gamma);
+        let (u, v) = (self.sd + beta * prior.mean, self.d);
+        let determinant = a * c - b * b;
+        Belief { mean: (c * u - b * v) / determinant, variance: c / determinant }
+    }
+
     /// The posterior of `slope · β + γ` under a normal prior of β.
     fn mean_change(&self, prior: SpikeAndSlab, slope: f64) -> Belief {
         let (beta, gamma) = (1.0 / (prior.sd * prior.sd), 1.0 / (COMMON_SD * COMMON_SD));
@@ -143,7 +172,7 @@ pub(super) struct Stratum {
 }
 
 impl Stratum {
-    fn mean(&self) -> f64 {
+    pub(super) fn mean(&self) -> f64 {
         self.active * self.change.mean
     }
 
@@ -182,7 +211,8 @@ impl Posterior {
         let (on, off) = (count(targeted.clone().count()), count(others.clone().count()));
         let share = if on > 0.0 { on / (on + off) } else { 0.0 };
         let slope = others.clone().map(|task| task.rate.flake).sum::<f64>() / off.max(1.0);
-        let sums = sums(others);
+        let optimism = if on > 0.0 { 0.0 } else { prior.optimism };
+        let sums = sums(others, optimism);
         let target_seen = on_target(targeted);
         let target_prior = of_parts(hearing).unwrap_or(prior.target);
         let target = Stratum { weight: share, ..on_the_target(target_seen, target_prior) };
@@ -222,6 +252,17 @@ impl Posterior {
         sum
     }
 
+    /// What this belief makes one expect of the shift on other tasks of the same benchmark.
+    pub(super) fn expected_shift(&self) -> SpikeAndSlab {
+        let Belief { mean, variance } = self.sums.shift(self.prior);
+        SpikeAndSlab { share: self.elsewhere.active, mean, sd: variance.sqrt().hypot(SPLIT_SD) }
+    }
+
+    /// What the edit is believed to change at an untargeted task of this slope.
+    pub(super) fn change_at(&self, slope: f64) -> f64 {
+        self.elsewhere.active * self.sums.mean_change(self.prior, slope).mean
+    }
+
     /// The variance of the change elsewhere that a block of attempts would take away, given that there is a change.
     pub(super) fn taken_away(&self, block: &[(f64, f64)], times: f64) -> f64 {
         let mut sums = self.sums;
@@ -233,10 +274,12 @@ impl Posterior {
     }
 }
 
-fn sums<'a>(tasks: impl Iterator<Item = &'a Observed<'a>>) -> Sums {
+fn sums<'a>(tasks: impl Iterator<Item = &'a Observed<'a>>, optimism: f64) -> Sums {
     let mut sums = Sums::default();
     for task in tasks.filter(|task| task.candidate.scored > 0) {
-        sums.add(task.rate.flake, task.information(task.candidate.scored), task.change());
+        let flattered = if task.split == GatingSplit::HeldIn { optimism } else { 0.0 };
+        let change = task.change() - task.rate.flake * flattered;
+        sums.add(task.rate.flake, task.information(task.candidate.scored), change);
     }
     sums
 }
@@ -276,15 +319,18 @@ fn of_parts(hearing: &Hearing) -> Option<SpikeAndSlab> {
     Some(SpikeAndSlab { share: 0.9, mean, sd: 0.25 })
 }
 
+/// How differently an edit shifts the log-odds of one split's tasks and of the other's, as a standard deviation.
+const SPLIT_SD: f64 = 0.15;
+
 /// How far two edits that get along alone may miss the sum of their gains together.
 const INTERACTION_SD: f64 = 0.02;
 
 fn beta_prior(prior: &Learnt, hearing: &Hearing, slope: f64) -> SpikeAndSlab {
-    if !hearing.evidence.target.is_empty() {
-        return prior.side_effect;
-    }
     let findings: Vec<_> =
         hearing.parts.iter().filter_map(|part| part.finding.as_deref()).collect();
+    if !hearing.evidence.target.is_empty() {
+        return side_effect_of_parts(prior.side_effect, &findings);
+    }
     if findings.is_empty() || slope <= 0.0 {
         return prior.everywhere;
     }
@@ -292,6 +338,14 @@ fn beta_prior(prior: &Learnt, hearing: &Hearing, slope: f64) -> SpikeAndSlab {
     let variance: f64 = findings.iter().map(|finding| finding.gain_sd.powi(2)).sum();
     let sd = variance.sqrt().hypot(INTERACTION_SD);
     SpikeAndSlab { share: 1.0, mean: mean / slope, sd: sd / slope }
+}
+
+/// A composition has a side effect if one of its parts has, as far as their own attempts tell.
+fn side_effect_of_parts(prior: SpikeAndSlab, findings: &[&Finding]) -> SpikeAndSlab {
+    let seen = findings.iter().filter_map(|finding| finding.elsewhere);
+    let none: f64 = seen.map(|seen| 1.0 - prior.responsibility(seen)).product();
+    let share = if findings.is_empty() { prior.share } else { (1.0 - none).clamp(0.05, 0.95) };
+    SpikeAndSlab { share, ..prior }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of tasks are far below 2^52")]

@@ -28,6 +28,9 @@ pub struct Learnt {
     pub side_effect: SpikeAndSlab,
     /// The shift in log-odds on every task, of an edit without a target. Its share is always 1.
     pub everywhere: SpikeAndSlab,
+    /// What an edit without a target gains more on held-in tasks than elsewhere, in log-odds: it was written from their
+    /// failures, and says nothing of other tasks there.
+    pub optimism: f64,
 }
 
 impl Learnt {
@@ -46,6 +49,7 @@ impl Learnt {
             target: start.target.learn(weight, &target),
             side_effect: start.side_effect.learn(weight, &side_effect),
             everywhere: SpikeAndSlab { share: 1.0, ..start.everywhere.learn(weight, &everywhere) },
+            optimism: start.optimism,
         }
     }
 }
@@ -135,7 +139,7 @@ mod tests {
     }
 
     fn learnt(past: &[PastDecision]) -> Learnt {
-        let start = Learnt { target: START, side_effect: START, everywhere: START };
+        let start = Learnt { target: START, side_effect: START, everywhere: START, optimism: 0.0 };
         Learnt::of(&start, 4.0, past)
     }
 

@@ -20,6 +20,14 @@ pub(super) struct Rate {
     pub(super) flake: f64,
 }
 
+/// Attempts of a docket's other candidates, each taken for one of the incumbent's: passes, less what that candidate is
+/// believed to change, and attempts, both at a discount.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Lent {
+    pub(super) passed: f64,
+    pub(super) scored: f64,
+}
+
 /// Tasks that the safe start counts for, and what it says: Beta(0.6, 0.6), by E[p] and E[p²].
 const START_TASKS: f64 = 6.0;
 const START_MEAN: f64 = 0.5;
@@ -53,13 +61,14 @@ impl Pool {
         Self { a: mean * weight, b: (1.0 - mean) * weight }
     }
 
-    /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount.
-    pub(super) fn rate(&self, task: &TaskCells) -> Rate {
+    /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount, and what
+    /// the other candidates of the docket lend.
+    pub(super) fn rate(&self, task: &TaskCells, lent: Lent) -> Rate {
         let own = task.incumbent();
         let old = f64::from(task.ancestors.scored);
         let each = if old > 0.0 { ANCESTOR.min(ANCESTORS / old) } else { 0.0 };
-        let passed = f64::from(own.passed) + each * f64::from(task.ancestors.passed);
-        let scored = f64::from(own.scored) + each * old;
+        let passed = f64::from(own.passed) + each * f64::from(task.ancestors.passed) + lent.passed;
+        let scored = f64::from(own.scored) + each * old + lent.scored;
         let (a, b) = (self.a + passed, self.b + scored - passed);
         let (n, mean) = (a + b, a / (a + b));
         let spread = mean * (1.0 - mean);
@@ -87,9 +96,12 @@ mod tests {
         let settled = evidence(&[[Cell::Passed; 4], [Cell::Failed; 4]].repeat(20));
         let flaky = evidence(&[FLAKY; 40]);
         let new = TaskCells { assessed: vec![Cell::Passed], ..TaskCells::new("new".into()) };
-        assert!(Pool::of(&settled).rate(&new).mean > 0.9);
-        assert!(Pool::of(&flaky).rate(&new).mean < 0.6);
-        assert!(Pool::of(&settled).rate(&new).flake < Pool::of(&flaky).rate(&new).flake);
+        assert!(Pool::of(&settled).rate(&new, Lent::default()).mean > 0.9);
+        assert!(Pool::of(&flaky).rate(&new, Lent::default()).mean < 0.6);
+        assert!(
+            Pool::of(&settled).rate(&new, Lent::default()).flake
+                < Pool::of(&flaky).rate(&new, Lent::default()).flake
+        );
     }
 
     #[test]
@@ -100,9 +112,18 @@ mod tests {
             ancestors: Tally { passed: before, scored: before },
             ..TaskCells::new("t".into())
         };
-        let (none, ancestor, own) =
-            (pool.rate(&task(0, 0)), pool.rate(&task(0, 4)), pool.rate(&task(4, 0)));
+        let rate = |own, before| pool.rate(&task(own, before), Lent::default());
+        let (none, ancestor, own) = (rate(0, 0), rate(0, 4), rate(4, 0));
         assert!(none.mean < ancestor.mean && ancestor.mean < own.mean);
         assert!(own.variance < ancestor.variance && ancestor.variance < none.variance);
+    }
+
+    #[test]
+    fn what_others_lend_says_as_much_as_so_many_attempts_of_ones_own() {
+        let pool = Pool::of(&Evidence::default());
+        let attempted = TaskCells { assessed: vec![Cell::Passed; 3], ..TaskCells::new("t".into()) };
+        let own = pool.rate(&attempted, Lent::default());
+        let lent = pool.rate(&TaskCells::new("t".into()), Lent { passed: 3.0, scored: 3.0 });
+        assert!((own.mean - lent.mean).abs() < 1e-12 && (own.flake - lent.flake).abs() < 1e-12);
     }
 }

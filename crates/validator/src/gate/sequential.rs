@@ -4,10 +4,11 @@ use harness_core::{Comparison, Decision, Finding, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, Block, Wanted};
+use super::loans::Loans;
 use super::paper::{before_after, too_void};
-use super::posterior::{Observed, Posterior, observe};
+use super::posterior::{Observed, Posterior, Stratum, observe};
 use super::prior::{Learnt, SpikeAndSlab};
-use super::value::{knowledge_gradient, movement};
+use super::value::{expected_rise, knowledge_gradient, movement};
 use super::veto::Objections;
 use super::{Gate, Step, WorstCase};
 use crate::docket::{Docket, Hearing};
@@ -19,10 +20,12 @@ use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, Tally, TaskCells, c
 /// With what the run has taught so far ([`Learnt`]) as the prior:
 ///
 /// 1. *Buy* for every open candidate the block of trials, on its target or elsewhere, that is worth most per trial: by how much
-///    the decision between it and the incumbent is expected to improve ([`knowledge_gradient`]), looking one, two, four
-///    and eight blocks ahead. The incumbent is attempted beside it, once for all candidates.
-/// 2. *Stop* when no block is worth its [`price`](Self::price). A candidate of negative expectation is rejected.
-/// 3. *Confirm* a candidate of positive expectation: P(effect ≤ 0) must fall to [`confirm`](Self::confirm); every task that the
+///    the decision between it and the incumbent is expected to improve ([`knowledge_gradient`], [`expected_rise`]), looking
+///    one, two, four and eight blocks ahead. The incumbent is attempted beside it, once for all candidates, and what one
+///    candidate's attempts tell of the incumbent is lent to the others.
+/// 2. *Stop* when no block is worth its [`price`](Self::price). A candidate of negative expectation is rejected, and one
+///    aimed at nothing whose expected gain is below its [`upkeep`](Self::upkeep).
+/// 3. *Confirm* any other candidate: P(effect ≤ 0) must fall to [`confirm`](Self::confirm); every task that the
 ///    incumbent rather passes than not is attempted once (the regression look); on each split a loss of more than
 ///    [`margin`](Self::margin) must be unlikely; and no single task may be credibly broken, tasks that look so being
 ///    attempted again first.
@@ -39,6 +42,11 @@ use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, Tally, TaskCells, c
 pub struct SequentialGate {
     /// Buy while a thousand trials are worth at least so many points (hundredths of the mean pass rate).
     pub price: f64,
+    /// The same for an edit that is aimed at nothing: its gain is spread over all tasks, and costs more trials to see.
+    pub unaimed_price: f64,
+    /// What an edit aimed at nothing must be expected to gain, in points, to be worth having: every edit stays in the prompt
+    /// or the code for good, and the next ones are judged beside it.
+    pub upkeep: f64,
     /// Promote when P(effect ≤ 0) is at most this.
     pub confirm: f64,
     /// The share of the price that trials must still be worth while a candidate of positive expectation lacks only that
@@ -71,20 +79,23 @@ impl Default for SequentialGate {
     fn default() -> Self {
         Self {
             price: 2.0,
+            unaimed_price: 1.25,
+            upkeep: 1.6,
             confirm: 0.2,
-            patience: 0.3,
+            patience: 0.6,
             margin: 0.03,
             tolerance: 0.2,
             start: Learnt {
-                target: SpikeAndSlab { share: 0.5, mean: 0.5, sd: 0.3 },
+                target: SpikeAndSlab { share: 0.6, mean: 0.5, sd: 0.3 },
                 side_effect: SpikeAndSlab { share: 0.4, mean: -0.7, sd: 0.4 },
                 everywhere: SpikeAndSlab { share: 1.0, mean: -0.03, sd: 0.28 },
+                optimism: 0.05,
             },
             start_weight: 60.0,
             block: 16,
             beside: 0.5,
             reliable: 0.75,
-            suspicion: 0.79,
+            suspicion: 0.9,
             veto_level: 0.1,
             void_share: 0.2,
         }
@@ -95,8 +106,9 @@ impl Gate for SequentialGate {
     fn step(&self, docket: &Docket) -> Step {
         let learnt = self.learnt(docket);
         let mut block = Block::default();
+        let loans = Loans::within(docket, &learnt);
         for (candidate, hearing) in docket.open() {
-            match View::of(self, hearing, &learnt).next() {
+            match View::of(self, hearing, &learnt, &loans[candidate]).next() {
                 Next::Decide(decision) => return Step::Decide { candidate, decision: *decision },
                 Next::Want(wanted) => block.add(candidate, hearing, wanted),
             }
@@ -107,6 +119,11 @@ impl Gate for SequentialGate {
     fn worst_case(&self, attempts: u32) -> WorstCase {
         let most = most(attempts);
         WorstCase { candidate: most, incumbent: most }
+    }
+
+    /// Half, because earlier rounds' attempts of the same incumbent are evidence too.
+    fn reassessment(&self, attempts: u32) -> u32 {
+        attempts.div_ceil(2)
     }
 }
 
@@ -146,8 +163,13 @@ struct View<'a> {
 const LOOK_AHEAD: [u32; 4] = [1, 2, 4, 8];
 
 impl<'a> View<'a> {
-    fn of(gate: &'a SequentialGate, hearing: &'a Hearing, learnt: &'a Learnt) -> Self {
-        let tasks = observe(&hearing.evidence);
+    fn of(
+        gate: &'a SequentialGate,
+        hearing: &'a Hearing,
+        learnt: &'a Learnt,
+        loans: &Loans,
+    ) -> Self {
+        let tasks = observe(&hearing.evidence, loans);
         let posterior = Posterior::of(&tasks, learnt, hearing);
         Self { gate, learnt, hearing, tasks, posterior, most: most(hearing.evidence.attempts) }
     }
@@ -164,7 +186,7 @@ impl<'a> View<'a> {
         if let Some(block) = self.worth_buying() {
             return Next::Want(block);
         }
-        if self.posterior.mean() <= 0.0 {
+        if self.net() <= 0.0 {
             return self.decide(Verdict::Reject, self.why_not());
         }
         match self.before_promotion(&objections) {
@@ -174,14 +196,27 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The block with the largest value per trial, if that reaches the price.
+    /// The block with the largest value per trial, if that reaches the price. The first is bought whatever it is worth: nothing
+    /// is rejected unseen.
     fn worth_buying(&self) -> Option<Vec<Wanted>> {
         let target = self.target_block();
         let elsewhere = self.block_elsewhere();
         let values = [self.value_on_target(&target), self.value_elsewhere(&elsewhere)];
         let (best, block) =
             if values[0] >= values[1] { (values[0], target) } else { (values[1], elsewhere) };
-        (best > 0.0 && best >= self.gate.price).then(|| self.wanted(&block))
+        let unseen = self.tasks.iter().all(|task| task.task.candidate.is_empty());
+        let worth = best > 0.0 && best >= self.price();
+        ((worth || unseen) && !block.is_empty()).then(|| self.wanted(&block))
+    }
+
+    fn price(&self) -> f64 {
+        if self.is_aimed() { self.gate.price } else { self.gate.unaimed_price }
+    }
+
+    /// The expected gain, less what the edit must gain to be worth having.
+    fn net(&self) -> f64 {
+        let upkeep = if self.is_aimed() { 0.0 } else { self.gate.upkeep / 100.0 };
+        self.posterior.mean() - upkeep
     }
 
     fn target_block(&self) -> Vec<&Observed<'a>> {
@@ -203,7 +238,8 @@ impl<'a> View<'a> {
         let stratum = &self.posterior.target;
         self.value(block, |times| {
             let information: f64 = block.iter().map(|task| task.gained(times)).sum();
-            stratum.weight * movement(stratum.variance(), 1.0 / information)
+            let null: f64 = block.iter().map(|task| task.null_gained(times)).sum();
+            self.news(stratum, 1.0 / information, 1.0 / null)
         })
     }
 
@@ -213,19 +249,29 @@ impl<'a> View<'a> {
         self.value(block, |times| {
             let open = stratum.change.variance;
             let taken = self.posterior.taken_away(&gains, f64::from(times));
-            stratum.weight * movement(stratum.variance(), open * open / taken - open)
+            let noise = open * open / taken - open;
+            self.news(stratum, noise, noise)
         })
     }
 
+    /// What a measurement of this stratum is worth: by how much the better of the two harnesses is expected to rise.
+    fn news(&self, stratum: &Stratum, noise: f64, null_noise: f64) -> f64 {
+        let mean = self.net();
+        if stratum.active < 1.0 {
+            let rest = mean - stratum.weight * stratum.mean();
+            expected_rise(stratum, rest, noise, null_noise)
+        } else {
+            knowledge_gradient(mean, stratum.weight * movement(stratum.variance(), noise))
+        }
+    }
+
     /// Points per thousand trials, at the best of the look-aheads.
-    fn value(&self, block: &[&Observed<'_>], moved: impl Fn(u32) -> f64) -> f64 {
+    fn value(&self, block: &[&Observed<'_>], news: impl Fn(u32) -> f64) -> f64 {
         let cost: f64 = block.iter().map(|task| self.cost(task)).sum();
         if cost <= 0.0 {
             return 0.0;
         }
-        let mean = self.posterior.mean();
-        let value =
-            |times: u32| 1e5 * knowledge_gradient(mean, moved(times)) / (cost * f64::from(times));
+        let value = |times: u32| 1e5 * news(times) / (cost * f64::from(times));
         LOOK_AHEAD.into_iter().map(value).fold(0.0, f64::max)
     }
 
@@ -260,8 +306,8 @@ impl<'a> View<'a> {
             return Err(Missing::Trials(self.wanted(&suspect)));
         }
         self.complete_pairs()?;
-        if self.raw_change() <= 0 {
-            let why = "attempt by attempt it passes no more than the incumbent";
+        if !self.counts_show_a_gain() {
+            let why = "by the plain counts it passes no more than the incumbent";
             return Err(Missing::Answer(Verdict::Reject, why.to_owned()));
         }
         Ok(())
@@ -316,22 +362,18 @@ impl<'a> View<'a> {
         tasks
     }
 
-    /// Passes gained attempt by attempt where the edit is aimed, or everywhere if at nothing: no belief may promote what
-    /// the plain counts do not show, nor an edit whose attempts all came out as those of the incumbent beside them.
-    fn raw_change(&self) -> i64 {
-        let side_by_side = |task: &Observed<'_>| {
-            let (beside, candidate) = (&task.task.beside, &task.task.candidate);
-            let pairs = beside.iter().zip(candidate).map(|(before, after)| change(*before, *after));
-            pairs.fold((0, false), |(sum, differs), change| (sum + change, differs || change != 0))
-        };
+    /// Whether the plain counts show a gain: attempt by attempt where the edit is aimed; if at nothing, where pairs are few, no loss
+    /// attempt by attempt, and a gain task by task against all of the incumbent's attempts. No belief may promote what they do not show, nor an edit whose attempts all
+    /// came out as those of the incumbent beside them.
+    fn counts_show_a_gain(&self) -> bool {
         if self.is_aimed() {
             let targeted = self.tasks.iter().filter(|task| task.targeted);
-            return targeted.map(|task| side_by_side(task).0).sum();
+            return targeted.flat_map(side_by_side).sum::<i64>() > 0;
         }
-        if !self.tasks.iter().any(|task| side_by_side(task).1) {
-            return 0;
-        }
-        self.pairs().iter().map(|pair| pair.counts.change()).sum()
+        let differs = self.tasks.iter().flat_map(side_by_side).any(|change| change != 0);
+        let paired: i64 = self.pairs().iter().map(|pair| pair.counts.change()).sum();
+        let gained: f64 = self.tasks.iter().filter_map(Observed::counted).sum();
+        differs && paired >= 0 && gained > 0.0
     }
 
     /// The block that moves the belief most, whatever it is worth.
@@ -346,7 +388,7 @@ impl<'a> View<'a> {
             );
             return Missing::Answer(Verdict::Inconclusive, why);
         }
-        if value < self.gate.patience * self.gate.price {
+        if value < self.gate.patience * self.price() {
             let why = format!(
                 "a gain is not worth the trials to be sure of it: P(no gain) = {unsure:.2}"
             );
@@ -373,7 +415,8 @@ impl<'a> View<'a> {
     fn is_not_worse_on(&self, split: GatingSplit) -> Result<(), Missing> {
         let tasks: Vec<_> = self.tasks.iter().filter(|task| task.split == split).copied().collect();
         let margin = self.gate.margin_on(self.hearing.evidence.split(split));
-        let worse = Posterior::of(&tasks, self.learnt, self.hearing).at_most(-margin);
+        let learnt = self.learnt_without(split);
+        let worse = Posterior::of(&tasks, &learnt, self.hearing).at_most(-margin);
         if worse <= self.gate.tolerance {
             return Ok(());
         }
@@ -393,6 +436,14 @@ impl<'a> View<'a> {
             return Err(Missing::Answer(Verdict::Inconclusive, why));
         }
         Err(Missing::Trials(self.wanted(&block)))
+    }
+
+    /// What is expected of a split's tasks from the other split's attempts.
+    fn learnt_without(&self, split: GatingSplit) -> Learnt {
+        let others: Vec<_> =
+            self.tasks.iter().filter(|task| task.split != split).copied().collect();
+        let shift = Posterior::of(&others, self.learnt, self.hearing).expected_shift();
+        Learnt { side_effect: shift, everywhere: shift, ..*self.learnt }
     }
 
     /// Whether too many of at least so many cells are void.
@@ -418,6 +469,8 @@ impl<'a> View<'a> {
             "no gain where it was aimed"
         } else if elsewhere.weight > 0.0 && lost > 0.5 {
             "a gain is less likely than a loss"
+        } else if self.posterior.mean() > 0.0 {
+            "a gain is too small to be worth keeping"
         } else {
             "a gain is not worth the trials to show it"
         }
@@ -482,6 +535,11 @@ fn pair(task: &TaskCells, split: GatingSplit) -> PairedTask {
     let cells = task.candidate.len().min(incumbent().count());
     let counts = Counts::paired(incumbent(), task.candidate.iter().copied(), cells);
     PairedTask { task: task.task.clone(), split, counts }
+}
+
+/// What each attempt of the candidate changed against that of the incumbent beside it.
+fn side_by_side<'a>(task: &'a Observed<'_>) -> impl Iterator<Item = i64> + use<'a> {
+    task.task.beside.iter().zip(&task.task.candidate).map(|(before, after)| change(*before, *after))
 }
 
 /// Passes gained by one attempt against another; nothing is gained from or lost to a void one.
