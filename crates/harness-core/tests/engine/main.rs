@@ -18,6 +18,7 @@ mod money;
 mod outage;
 mod promotion;
 mod prune;
+mod reassessment;
 mod replay;
 mod resume;
 mod setting;
