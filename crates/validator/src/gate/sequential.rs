@@ -20,7 +20,7 @@ use crate::evidence::{Cell, Counts, GatingSplit, PairedTask, Tally, TaskCells, c
 /// With what the run has taught so far ([`Learnt`]) as the prior:
 ///
 /// 1. *Buy* for every open candidate the block of trials, on its target or elsewhere, that is worth most per trial: by how much
-///    the decision between it and the incumbent is expected to improve ([`knowledge_gradient`], [`expected_rise`]), looking
+///    the decision between it and the incumbent is expected to improve ([`knowledge_gradient`], and exactly for a spike and a slab), looking
 ///    one, two, four and eight blocks ahead. The incumbent is attempted beside it, once for all candidates, and what one
 ///    candidate's attempts tell of the incumbent is lent to the others.
 /// 2. *Stop* when no block is worth its [`price`](Self::price). A candidate of negative expectation is rejected, and one
