@@ -123,6 +123,11 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     {
         assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
     }
+    let output = small(&home, &["--plan", "--plan-targets", "3", "--prune"]);
+    for told in ["all of it is on 3 targeted tasks", "pruning at most", "spread evenly", "promoted"]
+    {
+        assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
+    }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 

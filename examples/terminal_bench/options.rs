@@ -110,9 +110,19 @@ pub(crate) struct Options {
     /// with as many trials as evolution took. May be asked for when a finished run is resumed.
     #[arg(long)]
     pub(crate) controls: bool,
+    /// At the end, take each retained edit out once: those that nobody misses go, and the report says what the others are worth.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// The smallest change in pass rate, in points, that the run is to tell from nothing. It is calibrated by a byte-identical harness
+    /// before anything is judged, and a bar below the noise is refused.
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) bar: Option<f64>,
     /// Spend nothing: print what the run would take.
     #[arg(long)]
     pub(crate) plan: bool,
+    /// With --plan: how many tasks of both gating splits an edit is thought to mend; a fifth of them otherwise.
+    #[arg(long, value_name = "M", requires = "plan")]
+    pub(crate) plan_targets: Option<u32>,
     /// The summary as one JSON object on stdout; everything else on stderr.
     #[arg(long)]
     pub(crate) json: bool,

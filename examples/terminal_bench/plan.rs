@@ -1,6 +1,6 @@
 //! Trials, cost and power, before anything is spent.
 
-use harness_core::{Result, SplitName, Usage};
+use harness_core::{Pruning, Result, SplitName, Usage};
 use harness_llm::Price;
 use harness_validator::{Outlook, Plan, Planned, StrictGate};
 use serde::Serialize;
@@ -18,6 +18,8 @@ struct Forecast {
     tokens_at_most: u64,
     /// `null` when the model's price is not known.
     usd_at_most: Option<f64>,
+    /// With `--prune`: what taking out every edit adds at most, when every proposal was promoted.
+    pruning_at_most: u64,
     /// On average, if every trial took all the tokens it may: nobody knows yet how many it takes.
     usd_expected_at_most: Option<f64>,
     outlook: Outlook,
@@ -53,6 +55,7 @@ impl Forecast {
             width: options.width,
             rounds: options.rounds,
             claim_attempts: options.claim_attempts,
+            targets: options.plan_targets,
         };
         let gate = gate(rules.gate, options);
         let trials = plan.at_worst(gate.as_ref());
@@ -65,6 +68,7 @@ impl Forecast {
             trials,
             tokens_at_most: tokens(trials.total),
             usd_at_most: usd(trials.total),
+            pruning_at_most: pruning(options, &plan),
             usd_expected_at_most: usd(outlook.expected),
             outlook,
             with_twice_the_attempts: plan.doubled().outlook(gate.as_ref(), options.seed),
@@ -81,6 +85,14 @@ impl Forecast {
             "trials at most  {}: {} to assess, {} to judge, {} to compose, {} for the claim",
             trials.total, trials.assess, trials.judge, trials.compose, trials.claim
         );
+        if self.pruning_at_most > 0 {
+            println!(
+                "pruning at most {} trials more: {} attempts with and without each of {} edits",
+                self.pruning_at_most,
+                Pruning::default().attempts,
+                plan.rounds * plan.width
+            );
+        }
         println!(
             "trials expected {}, if one proposal in four mends what it targets and the others do nothing (simulated)",
             outlook.expected
@@ -123,6 +135,15 @@ impl Forecast {
             100.0 * outlook.false_promotion_run
         );
     }
+}
+
+/// Trials to take out every edit, where that is asked for: those with all edits in it are shared.
+fn pruning(options: &Options, plan: &Plan) -> u64 {
+    if !options.prune {
+        return 0;
+    }
+    let block = u64::from(plan.held_in + plan.held_out) * u64::from(Pruning::default().attempts);
+    block * (u64::from(plan.rounds) * u64::from(plan.width) + 1)
 }
 
 /// The level that a gate keeps over the whole run, if it keeps one.

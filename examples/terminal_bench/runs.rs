@@ -8,7 +8,7 @@ use harness_benchmark::{
 };
 use harness_core::{
     Benchmark, Caps, ControlGroup, DocumentControls, Engine, EngineBuilder, EngineConfig, Error,
-    ErrorKind, Harness, LlmBackend, MinimalHarness, Result, Sandbox, Task, TrialLimits,
+    ErrorKind, Harness, LlmBackend, MinimalHarness, Pruning, Result, Sandbox, Task, TrialLimits,
 };
 use harness_miner::SignatureMiner;
 use harness_proposer::LlmProposer;
@@ -68,6 +68,12 @@ pub(crate) async fn evolve(
         .identity("gate", judged_by(gate, options))
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone());
+    if options.prune {
+        builder = builder.pruning(Pruning::default());
+    }
+    if let Some(points) = options.bar {
+        builder = builder.bar(points / 100.0);
+    }
     if options.controls {
         let group = ControlGroup::judged_by(
             RegressionValidator::from(gate).with_reader(SignatureMiner::new()),

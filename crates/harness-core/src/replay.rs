@@ -285,6 +285,11 @@ impl RecordedTrials {
         Ok(trials)
     }
 
+    /// Whether a trial is on record.
+    pub(crate) fn has(&self, harness: Fingerprint, task: &TaskName, replicate: Replicate) -> bool {
+        self.by_key.contains_key(&(harness, task.clone(), replicate))
+    }
+
     /// All of them, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Trial>> {
         self.by_key.values()

@@ -18,6 +18,6 @@ pub use summary::{
     AttemptSummary, Change, CitationSummary, Conclusion, ControlSummary, ControlsSummary, Cost,
     Counts, DriftSummary, Endpoints, FloorSummary, MeasurementSummary, PassRates, ProposalSummary,
     Rate, RoundSummary, SamplingSummary, Skipped, SplitRates, Summary, TaskSummary,
-    WeaknessSummary,
+    WeaknessSummary, WorthSummary,
 };
 pub use table::{measurement_table, run_table};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::summary::{
     Change, ControlsSummary, ProposalSummary, Rate, RoundSummary, SplitRates, Summary,
-    WeaknessSummary,
+    WeaknessSummary, WorthSummary,
 };
 use crate::text::{cut, percent, plain, range};
 
@@ -46,6 +46,7 @@ fn write_report(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "| cost | {} tokens, USD {usd} |", summary.cost.tokens)?;
     writeln!(out, "| stopped | {} |\n", escaped(&summary.stopped))?;
     write_rates(out, summary)?;
+    write_worth(out, &summary.worth)?;
     write_controls(out, summary.controls.as_ref())?;
     write_lineage(out, summary)?;
     writeln!(out, "## Rounds\n")?;
@@ -82,6 +83,31 @@ fn write_rates(out: &mut String, summary: &Summary) -> std::fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+fn write_worth(out: &mut String, worth: &[WorthSummary]) -> std::fmt::Result {
+    if worth.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## What each edit is worth\n")?;
+    writeln!(
+        out,
+        "Each was taken out once, and the harness with it met the harness without it on both gating splits:\n"
+    )?;
+    writeln!(
+        out,
+        "| edit | worth (error at most 5 %) | with it only | without it only | pairs | |\n|---|---|--:|--:|--:|---|"
+    )?;
+    for edit in worth {
+        let (better, worse, pairs) = (edit.better, edit.worse, edit.pairs);
+        let (name, outcome) = (escaped(&edit.proposal), escaped(&edit.outcome));
+        writeln!(
+            out,
+            "| {name} | {} | {better} | {worse} | {pairs} | {outcome} |",
+            edit.in_words()
+        )?;
+    }
+    writeln!(out)
 }
 
 fn write_controls(out: &mut String, controls: Option<&ControlsSummary>) -> std::fmt::Result {

@@ -19,6 +19,9 @@ pub fn run_table(summary: &Summary) -> String {
     lines.push(String::new());
     lines.push(rates_table(summary));
     lines.push(String::new());
+    lines.extend(summary.worth.iter().map(|edit| {
+        format!("edit {}: {}; {}", plain(&edit.proposal), edit.in_words(), edit.outcome)
+    }));
     lines.extend(control_lines(summary.controls.as_ref()));
     lines.extend(closing(summary));
     label(lines, summary.simulated)

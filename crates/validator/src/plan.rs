@@ -27,6 +27,9 @@ pub struct Plan {
     pub rounds: u32,
     /// Attempts at each sealed task, by first and last harness each.
     pub claim_attempts: u32,
+    /// Tasks of both gating splits that show a proposal's weakness; `None` for a fifth of each split.
+    #[serde(default)]
+    pub targets: Option<u32>,
 }
 
 /// Trials at worst, and the smallest effects that can be seen.
@@ -45,7 +48,7 @@ pub struct Planned {
     /// The smallest change in pass rate over all tasks of both gating splits that one judgement finds in four of five
     /// cases, if it is spread evenly; see [`smallest_effect`].
     pub smallest_effect: f64,
-    /// The smallest change in pass rate *on the targeted tasks*, when a fifth of the held-in tasks is targeted.
+    /// The smallest change in pass rate *on the targeted tasks* ([`Plan::targets`]).
     pub smallest_targeted_effect: f64,
 }
 
@@ -72,10 +75,7 @@ impl Plan {
             claim,
             total: assess + judge + compose + claim,
             smallest_effect: smallest_effect(tasks, candidate),
-            smallest_targeted_effect: smallest_effect(
-                u64::from(self.held_in).div_ceil(5),
-                candidate,
-            ),
+            smallest_targeted_effect: smallest_effect(self.targeted(), candidate),
         }
     }
 }
@@ -84,6 +84,11 @@ impl Plan {
     /// Tasks of both gating splits.
     fn tasks(&self) -> u64 {
         u64::from(self.held_in) + u64::from(self.held_out)
+    }
+
+    /// Tasks that show the targeted weakness.
+    fn targeted(&self) -> u64 {
+        bench::targets(self).count() as u64
     }
 
     /// Trials of the final claim.
@@ -126,6 +131,7 @@ mod tests {
         width: 4,
         rounds: 4,
         claim_attempts: 2,
+        targets: None,
     };
 
     #[test]
@@ -152,6 +158,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn as_many_tasks_are_targeted_as_there_are_and_as_were_asked_for(
+            held_in in 1u32..60, held_out in 1u32..60, asked in 0u32..200,
+        ) {
+            let plan = Plan { held_in, held_out, targets: Some(asked), ..PAPER_SIZE };
+            prop_assert_eq!(plan.targeted(), u64::from(asked.min(held_in + held_out)));
+            let all: Vec<usize> = bench::targets(&plan).collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "each once: {all:?}");
+            prop_assert!(all.iter().all(|index| *index < (held_in + held_out) as usize));
+        }
+
         #[test]
         fn more_trials_find_smaller_effects(tasks in 1u64..500, attempts in 1u32..20) {
             prop_assert!(smallest_effect(tasks, attempts + 1) <= smallest_effect(tasks, attempts));

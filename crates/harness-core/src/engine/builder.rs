@@ -99,6 +99,7 @@ pub struct EngineBuilder<H: Harness> {
     read_again: bool,
     controlled_by: Option<Arc<ControlGroup<H>>>,
     pruning: Option<Pruning>,
+    bar: Option<f64>,
     config: EngineConfig,
     identity: RunIdentity,
     fork: bool,
@@ -141,6 +142,7 @@ impl<H: Harness> EngineBuilder<H> {
             read_again: false,
             controlled_by: None,
             pruning: None,
+            bar: None,
             config: EngineConfig::default(),
             identity: RunIdentity::default(),
             fork: false,
@@ -240,6 +242,14 @@ impl<H: Harness> EngineBuilder<H> {
         self
     }
 
+    /// The smallest change in pass rate, 0 to 1, that the run is to tell from nothing. Before anything is judged the engine measures the seed harness
+    /// once more under another label, and refuses a bar below the noise that shows ([`NoiseFloor`](super::NoiseFloor)).
+    #[must_use]
+    pub fn bar(mut self, change: f64) -> Self {
+        self.bar = Some(change);
+        self
+    }
+
     /// How the run goes on.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -288,7 +298,7 @@ impl<H: Harness> EngineBuilder<H> {
             .with("claim attempts", self.config.claim_attempts);
         let config = self.config.clone();
         let (seed, read_again) = (self.seed.clone(), self.read_again);
-        let (controlled_by, pruning) = (self.controlled_by.take(), self.pruning);
+        let (controlled_by, pruning, bar) = (self.controlled_by.take(), self.pruning, self.bar);
         let tasks: Vec<_> = benchmark.all().cloned().collect();
         let (runner, earlier) = self.open(&tasks).await?;
         let promotions = earlier.promotions.iter().map(typed_promotion).collect::<Result<_>>()?;
@@ -314,6 +324,7 @@ impl<H: Harness> EngineBuilder<H> {
             controlled_by,
             controls: earlier.controls.clone(),
             pruning,
+            bar,
             earlier,
         })
     }

@@ -71,7 +71,7 @@ impl ControlKind {
         }
     }
 
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Same => "control-same",
             Self::Neutral => "control-neutral",
@@ -113,6 +113,18 @@ impl NoiseFloor {
         const ONE_IN_TWENTY: f64 = 1.644_854;
         let trials = self.tasks as f64 * f64::from(self.attempts);
         ONE_IN_TWENTY * (2.0 * self.within_task / trials.max(1.0)).sqrt()
+    }
+
+    /// How many attempts at each task bring the floor down to `bar`, at least 1.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of tasks are far below 2^52, and the conversion saturates"
+    )]
+    pub fn attempts_for(&self, bar: f64) -> u32 {
+        let one = Self { attempts: 1, ..*self }.change();
+        // Half a trial in a million more, so that rounding leaves enough.
+        ((one / bar).powi(2) * (1.0 + 1e-9)).ceil().max(1.0) as u32
     }
 
     fn of(outcomes: &Outcomes, attempts: u32) -> Option<Self> {
@@ -297,7 +309,7 @@ impl<H: Harness> Engine<H> {
     }
 
     /// From all trials of the seed harness in the first round and in the controls, its byte-identical copy's among them.
-    async fn noise_floor(&self) -> Result<Option<NoiseFloor>> {
+    pub(super) async fn noise_floor(&self) -> Result<Option<NoiseFloor>> {
         let copy = PlaceboEdit { label: ControlKind::Same.label().to_owned(), edit: None };
         let seed = Placebo::of(self.lineage.seed().clone());
         let same = [seed.fingerprint()?, seed.apply(&copy)?.fingerprint()?];

@@ -1,6 +1,7 @@
 //! The loop: assess, mine, propose, validate, promote.
 
 mod builder;
+mod calibrate;
 mod claim;
 mod controls;
 mod drift;
@@ -73,6 +74,7 @@ pub struct Engine<H: Harness> {
     controlled_by: Option<Arc<ControlGroup<H>>>,
     controls: Controls,
     pruning: Option<Pruning>,
+    bar: Option<f64>,
     earlier: resume::Earlier,
 }
 
@@ -149,6 +151,7 @@ impl<H: Harness> Engine<H> {
         async {
             self.runner.observer.observe(&Event::RoundStarted { round });
             let assessed = self.assess(round).await?;
+            self.calibrate().await?;
             if let Some(better) = drift::better_ancestor(&assessed.drift) {
                 return self.revert(round, &assessed, better).await;
             }

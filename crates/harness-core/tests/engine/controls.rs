@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use harness_core::testing::{ScriptedValidator, ToyEdit, ToyHarness};
+use futures::executor::block_on;
+use harness_core::testing::{
+    ScriptedProposer, ScriptedValidator, ToyEdit, ToyHarness, World, WorldEdit, WorldHarness,
+    WorldTask,
+};
 use harness_core::{
-    BeatSampling, Caps, ControlEdits, ControlGroup, ControlKind, Engine, ErrorKind, Journal,
-    MemoryJournal, Phase, Placebo, Record, Result, SplitName, Verdict,
+    BeatSampling, Caps, ControlEdits, ControlGroup, ControlKind, Engine, EngineConfig, ErrorKind,
+    Journal, MemoryJournal, Phase, Placebo, Record, Result, RunReport, SplitName, Verdict,
 };
 
 use crate::drops::poll;
@@ -182,4 +186,49 @@ fn dropped_after_any_number_of_polls_the_controls_are_finished_by_another_engine
             break;
         }
     }
+}
+
+/// A world where each task passes half the time, and one where nothing is left to chance.
+fn noisy(rate: f64) -> World {
+    World::uniform(10, move |_, index| match index {
+        0..8 => WorldTask::new("", rate),
+        _ => WorldTask::new("", 0.0).moved_by("a", 1.0),
+    })
+}
+
+fn barred(rate: f64, bar: f64, journal: &Arc<MemoryJournal>) -> Result<RunReport> {
+    let world = noisy(rate);
+    let config = EngineConfig { rounds: 2, width: 1, attempts: 2, ..world.config() };
+    let engine = world
+        .engine(WorldHarness::default())?
+        .config(config)
+        .journal(Arc::clone(journal))
+        .proposer(ScriptedProposer::cycling(vec![WorldEdit::new("a", 1.0)]))
+        .validator(ScriptedValidator::counting())
+        .bar(bar);
+    block_on(async { engine.build().await?.run().await })
+}
+
+#[test]
+fn a_bar_below_the_noise_of_the_same_harness_is_refused_before_anything_is_judged() {
+    let journal = Arc::default();
+    let refused = barred(0.5, 0.02, &journal).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert!(refused.message().contains("below the noise floor"), "{refused}");
+    let phases: BTreeSet<_> = trials(&records(&*journal))
+        .iter()
+        .map(|trial| format!("{:?}", trial.key.replicate.phase))
+        .collect();
+    assert_eq!(phases, BTreeSet::from(["Assess".to_owned(), "Control".to_owned()]));
+    // Told again, for nothing.
+    let paid = trials(&records(&*journal)).len();
+    assert!(barred(0.5, 0.02, &journal).is_err());
+    assert_eq!(trials(&records(&*journal)).len(), paid);
+    // A bar above the noise passes with the same trials.
+    assert!(barred(0.5, 0.4, &journal).is_ok());
+}
+
+#[test]
+fn where_nothing_is_left_to_chance_any_bar_will_do() {
+    assert!(barred(1.0, 0.001, &Arc::default()).is_ok());
 }

@@ -5,6 +5,7 @@ mod drift;
 mod measurement;
 pub(crate) mod rates;
 mod rounds;
+mod worth;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ pub use self::drift::DriftSummary;
 pub use self::measurement::{AttemptSummary, MeasurementSummary, TaskSummary};
 pub use self::rates::{Conclusion, PassRates, Rate, SplitRates};
 pub use self::rounds::{Change, CitationSummary, ProposalSummary, RoundSummary, WeaknessSummary};
+pub use self::worth::WorthSummary;
 
 /// What a run did, for programs: the last line of `--json`, and `summary.json` in the state directory.
 ///
@@ -41,6 +43,9 @@ pub struct Summary {
     /// What the controls said; null in a run without.
     #[serde(default)]
     pub controls: Option<ControlsSummary>,
+    /// What each retained edit is worth, where they were taken out at the end; empty where they were not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worth: Vec<WorthSummary>,
     /// How many trials there were.
     pub trials: Counts,
     /// What everything cost.
@@ -113,6 +118,7 @@ impl Summary {
             rounds: run.rounds.iter().map(RoundSummary::of).collect(),
             pass_rates: PassRates::of(run),
             controls: ControlsSummary::of(run),
+            worth: WorthSummary::of(run),
             trials: run.trials.into(),
             cost: run.spent.into(),
             report: None,

@@ -159,10 +159,18 @@ impl Bench {
     }
 }
 
-/// A fifth of each split shows the targeted weakness.
-pub(super) fn targets(plan: &Plan) -> impl Iterator<Item = usize> {
+/// The tasks that show the targeted weakness: as many as the plan says, shared by the splits in proportion, or a fifth of each.
+pub(super) fn targets(plan: &Plan) -> impl Iterator<Item = usize> + use<> {
     let (held_in, held_out) = (plan.held_in as usize, plan.held_out as usize);
-    (0..held_in.div_ceil(5)).chain(held_in..held_in + held_out.div_ceil(5).min(held_out))
+    let (of_in, of_out) = match plan.targets {
+        None => (held_in.div_ceil(5), held_out.div_ceil(5)),
+        Some(asked) => {
+            let asked = (asked as usize).min(held_in + held_out);
+            let of_in = (asked * held_in).div_ceil((held_in + held_out).max(1));
+            (of_in, asked - of_in)
+        }
+    };
+    (0..of_in).chain(held_in..held_in + of_out)
 }
 
 fn name(index: usize) -> TaskName {

@@ -7,7 +7,7 @@ use super::bench::{Bench, Effect, targets};
 use crate::gate::Gate;
 
 /// A forecast by simulation of the very gate that will decide, on a seeded benchmark of the plan's size whose pass rates are ~ Beta(0.6, 0.6)
-/// and a fifth of whose tasks show the targeted weakness. A guide, not a promise: how flaky the real tasks are is not known yet.
+/// and where as many tasks show the targeted weakness as the plan says. A guide, not a promise: how flaky the real tasks are is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outlook {
     /// Attempts at each task.
@@ -120,6 +120,7 @@ mod tests {
         width: 2,
         rounds: 2,
         claim_attempts: 2,
+        targets: None,
     };
 
     #[test]
