@@ -13,7 +13,8 @@ const LEAST: f64 = 1e-6;
 /// A harness that no single edit within reach leads further up from.
 ///
 /// An edit's gain mostly shrinks as others are in place, so the edits are tried in the order of what they gained last, and the first
-/// that gains more than the next one did is taken without trying the rest. The last step tries them all.
+/// that gains more than the next one did is taken without trying the rest. One that gained nothing when it was tried last is not tried
+/// again: what only helps beside another is left out, so this is no upper bound.
 pub(crate) fn best(world: &World, truth: &Truth) -> Result<MinimalHarness> {
     let mut harness = MinimalHarness::default();
     let mut rate = world.pass_rate(truth, &harness)?;
@@ -25,6 +26,9 @@ pub(crate) fn best(world: &World, truth: &Truth) -> Result<MinimalHarness> {
         edits.sort_by(|a, b| expected(b.0, &gains).total_cmp(&expected(a.0, &gains)));
         let mut better: Option<(f64, MinimalHarness)> = None;
         for (name, edit) in edits {
+            if gains.get(name).is_some_and(|gain| *gain <= 0.0) {
+                continue;
+            }
             if better.as_ref().is_some_and(|(reached, _)| reached - rate >= expected(name, &gains))
             {
                 break;

@@ -28,6 +28,8 @@ pub(crate) struct Ledger {
     pub(crate) started: Duration,
     /// The last call of earlier sessions, then of this one.
     last: AtomicU64,
+    /// Whether anybody reads the journal: where nobody does, requests need no digest.
+    is_read: bool,
 }
 
 impl Ledger {
@@ -38,13 +40,14 @@ impl Ledger {
         last: CallId,
     ) -> Self {
         let started = clock.now();
-        Self { budget, journal, clock, started, last: AtomicU64::new(last.0) }
+        Self { budget, journal, clock, started, last: AtomicU64::new(last.0), is_read: true }
     }
 
     /// Unlimited, recorded nowhere.
     pub(crate) fn unlimited() -> Self {
         let journal = Arc::new(MemoryJournal::default());
-        Self::new(Arc::default(), journal, Arc::new(SystemClock::default()), CallId::default())
+        let clock = Arc::new(SystemClock::default());
+        Self { is_read: false, ..Self::new(Arc::default(), journal, clock, CallId::default()) }
     }
 
     /// How long this session has lasted.
@@ -152,7 +155,10 @@ impl Meter {
         let call = Call {
             ledger: Arc::clone(&self.ledger),
             purpose: self.purpose.clone(),
-            request: Fingerprint::of_json(request)?,
+            request: match self.ledger.is_read {
+                true => Fingerprint::of_json(request)?,
+                false => Fingerprint::of_bytes(&[]),
+            },
             worst,
             account: self.account(),
             standstill: request.origin.standstill.clone(),

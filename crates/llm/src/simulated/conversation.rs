@@ -208,7 +208,7 @@ fn understand(note: Note, content: &str) -> (Outcome, &str) {
 const ENDINGS: &[&str] = &["[exit status ", "[timed out", "[killed by signal ", "[out of memory"];
 
 fn command(note: Note, content: &str) -> Option<(Outcome, &str)> {
-    let at = ENDINGS.iter().filter_map(|ending| line_start(content, ending)).max()?;
+    let at = last_ending(content)?;
     let (output, rest) = content.split_at(at);
     let (ending, beside) = rest.split_once('\n').unwrap_or((rest, ""));
     let succeeded = ending.trim_end() == "[exit status 0]";
@@ -227,10 +227,13 @@ fn seconds(ending: &str) -> Option<u64> {
     ending.strip_prefix("[timed out after ")?.split(' ').next()?.parse().ok()
 }
 
-/// The last line of `content` that begins with `beginning`.
-fn line_start(content: &str, beginning: &str) -> Option<usize> {
-    let is_start = |at: &usize| *at == 0 || content.as_bytes()[*at - 1] == b'\n';
-    content.rmatch_indices(beginning).map(|(at, _)| at).find(is_start)
+/// Where the last line of `content` begins that shows how a command ended. Looked for from the end, where it mostly is.
+fn last_ending(content: &str) -> Option<usize> {
+    let is_ending = |at: &usize| {
+        let starts_line = *at == 0 || content.as_bytes()[*at - 1] == b'\n';
+        starts_line && ENDINGS.iter().any(|ending| content[*at..].starts_with(ending))
+    };
+    content.rmatch_indices('[').map(|(at, _)| at).find(is_ending)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of texts are far below 2^52")]

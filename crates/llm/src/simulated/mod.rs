@@ -158,14 +158,29 @@ fn tokens(characters: usize) -> u64 {
     u64::try_from(characters.div_ceil(4)).unwrap_or(u64::MAX)
 }
 
+/// How long a value is as JSON.
+fn written(value: &serde_json::Value) -> usize {
+    struct Length(usize);
+    impl std::io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, value).map_or(0, |()| length.0)
+}
+
 fn usage(request: &Request, completion: &Completion) -> Usage {
     let text = |message: &harness_core::Message| {
         let calls =
             message.tool_calls.iter().map(|call| call.name.len() + call.arguments.to_text().len());
         message.content.len() + calls.sum::<usize>()
     };
-    let tools =
-        request.tools.iter().map(|tool| tool.description.len() + tool.parameters.to_string().len());
+    let tools = request.tools.iter().map(|tool| tool.description.len() + written(&tool.parameters));
     let sent = request.messages.iter().map(text).sum::<usize>() + tools.sum::<usize>();
     Usage {
         prompt_tokens: tokens(sent),

@@ -73,10 +73,11 @@ impl Outline {
     }
 }
 
-/// Lengths of outputs matter in the rough: so that tasks that are alike are recognised, they are rounded up to a power of four.
+/// Lengths of outputs matter in the rough: so that tasks that are alike are recognised, they are rounded up to a power of four, and to
+/// what no harness can cut at least.
 /// An output between a harness's cut and its rounded length is then cut here and not in a real session.
 fn rounded(facts: StanzaFacts) -> StanzaFacts {
-    let mut bytes = 1;
+    let mut bytes = 256;
     while bytes < facts.bytes {
         bytes *= 4;
     }
