@@ -275,6 +275,11 @@ impl<'a> Build<'a> {
         wrong(self.file, format!("line {}, {key}", self.line), problem, remedy).into()
     }
 
+    /// What the line needs is not here: the task is skipped, and the others are not.
+    pub(super) fn lacks<T>(&self, what: impl std::fmt::Display) -> Step<T> {
+        unavailable(format!("environment/Dockerfile line {} {what}", self.line))
+    }
+
     pub(super) fn cannot<T>(&self, what: impl std::fmt::Display) -> Step<T> {
         unavailable(format!(
             "environment/Dockerfile line {} {what}: that needs images, which come with a container backend",

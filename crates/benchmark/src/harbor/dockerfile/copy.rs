@@ -47,6 +47,20 @@ fn is_root(owner: &str) -> bool {
 /// What one `COPY` puts where, in order.
 pub(crate) type Placed<'a> = Vec<(SandboxPath, &'a Entry)>;
 
+/// Why a source was not placed.
+pub(crate) enum Misplaced {
+    /// Nothing of that name is there.
+    Absent(String),
+    /// It is no path that could be copied.
+    Wrong(String),
+}
+
+impl From<String> for Misplaced {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
 /// Where the entries of `context` that `source` names go; `Err` says why it names none.
 ///
 /// `base` is the destination within the working directory; `into` says that it is a directory.
@@ -55,7 +69,7 @@ pub(crate) fn place<'a>(
     source: &str,
     base: &SandboxPath,
     into: bool,
-) -> Result<Placed<'a>, String> {
+) -> Result<Placed<'a>, Misplaced> {
     let source = normal(source)?;
     let matched = matching(context, &source)?;
     let mut placed = Vec::new();
@@ -74,7 +88,7 @@ pub(crate) fn place<'a>(
         }
     }
     if placed.is_empty() && !source.is_empty() {
-        return Err(format!("'{source}' is not in environment/"));
+        return Err(Misplaced::Absent(format!("copies '{source}', which is not in environment/")));
     }
     Ok(placed)
 }

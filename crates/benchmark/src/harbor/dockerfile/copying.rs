@@ -3,7 +3,7 @@
 use harness_core::{SandboxPath, Upload};
 
 use super::build::{Build, Setup};
-use super::copy::{self, Arguments};
+use super::copy::{self, Arguments, Misplaced};
 use super::parse::{Document, Instruction};
 use super::words;
 use crate::harbor::tree::Entry;
@@ -38,8 +38,14 @@ impl Build<'_> {
                 self.document(documents.next(), &base, into, arguments.mode)?;
                 continue;
             }
-            let placed = copy::place(self.context, source, &base, into)
-                .map_err(|why| self.wrong(&it.keyword, why, "name a file below environment/"))?;
+            let placed = match copy::place(self.context, source, &base, into) {
+                Ok(placed) => placed,
+                // Large files are often fetched apart: the task cannot be had without them, the others can.
+                Err(Misplaced::Absent(why)) => return self.lacks(why),
+                Err(Misplaced::Wrong(why)) => {
+                    return Err(self.wrong(&it.keyword, why, "name a file below environment/"));
+                }
+            };
             for (path, entry) in placed {
                 self.put(path, entry, arguments.mode)?;
             }
