@@ -6,6 +6,7 @@
 
 mod arena;
 mod collecting;
+mod judged;
 mod life;
 mod probes;
 mod table;

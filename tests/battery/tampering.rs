@@ -120,7 +120,7 @@ fn at(path: &str) -> SandboxPath {
     SandboxPath::new(path).unwrap()
 }
 
-async fn run(session: &dyn Session, argv: [&str; 3], script: &str) {
+pub(crate) async fn run(session: &dyn Session, argv: [&str; 3], script: &str) {
     let mut command =
         Command::program(argv.into_iter().chain([script])).with_timeout(Duration::from_secs(30));
     command.env = [

@@ -102,6 +102,15 @@ pub trait Session: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// What was changed of the system that the session began with: programs and libraries that were changed, removed, or have
+    /// another put before them, and what was planted where every program looks, one sentence each, bounded in number. For a
+    /// verifier that runs the session's own programs, to tell beside its verdict.
+    ///
+    /// Empty where commands cannot change the system, and by default, because the sandbox does not know.
+    async fn changed_system_files(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Ends every process and removes everything.
     async fn close(self: Box<Self>) -> Result<()>;
 }

@@ -125,6 +125,8 @@ pub(crate) enum Request {
     Stamp { path: String },
     /// List what lies below a path.
     List { path: String },
+    /// Tell what was changed of the system.
+    Changes,
     /// End every process but the session's first; files stay.
     EndProcesses,
     /// Send descriptors of the session's namespaces, in the order of [`NAMESPACES`].
@@ -173,6 +175,8 @@ pub(crate) enum Reply {
     Stamp { digest: String },
     /// What lies below a path.
     Listed { entries: Vec<ListedEntry> },
+    /// What was changed of the system, a line each.
+    Changed { lines: Vec<String> },
     /// No process is left but the session's first.
     ProcessesEnded,
     /// The namespaces travel along.

@@ -6,6 +6,7 @@ mod placing;
 mod reward;
 mod script;
 mod separate;
+mod signs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,9 @@ use crate::harbor::HarborTask;
 /// **Shared** (by default): the tests run beside the servers that the agent left, in a [view](Session::view) of its
 /// session where the sandbox has one. There the agent's processes can neither reach the tests nor the reward, nor trace the
 /// processes of the tests. What stays possible: they can answer as a server would, change the workspace while it is being
-/// checked, and stop what the tests start below it.
+/// checked, and stop what the tests start below it. On a root file system of its own the agent is root, and the tests use its
+/// programs: those that it changed, a planted `/etc/ld.so.preload`, and a reward file that was there early are told in the
+/// evidence, and change no verdict.
 ///
 /// **Separate** ([`HarborVerifier::separate`]): every process of the agent is dead before anything is copied, and the tests run
 /// in a fresh session that holds the task's environment and the artifacts that it declares.
@@ -94,6 +97,11 @@ impl Verifier for HarborVerifier {
 
     async fn verify(&self, task: &Task, session: &dyn Session) -> Result<Outcome> {
         let script = self.known(task)?.script.clone().with_timeout(task.verifier_timeout);
+        let signs = match &self.separate {
+            None => signs::before(session).await?,
+            // Nothing of what the agent did to its system comes along.
+            Some(_) => Vec::new(),
+        };
         let own = match &self.separate {
             None => session.view().await?,
             Some(sandbox) => {
@@ -102,12 +110,14 @@ impl Verifier for HarborVerifier {
                 Some(separate::transfer(sandbox, &task.environment, session, &artifacts).await?)
             }
         };
-        let Some(own) = own else { return script.judge(session).await };
+        let Some(own) = own else {
+            return Ok(signs::told(script.judge(session).await?, signs));
+        };
         let outcome = script.judge(own.as_ref()).await;
         script::keep_output(own.as_ref(), session).await;
         let closed = own.close().await;
         let outcome = outcome?;
         closed?;
-        Ok(outcome)
+        Ok(signs::told(outcome, signs))
     }
 }

@@ -13,7 +13,7 @@ use super::{environment, evidence};
 use crate::harbor::{HarborTask, Tree, Variables};
 
 const TESTS: &str = "/tests";
-const LOGS: &str = "/logs/verifier";
+pub(super) const LOGS: &str = "/logs/verifier";
 /// Where the tests live: what an agent left in its own home has no effect on them.
 const HOME: &str = "/logs/home";
 /// Kept of the test script's output.

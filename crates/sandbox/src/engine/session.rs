@@ -295,6 +295,16 @@ impl Session for LocalSession {
         listed.collect()
     }
 
+    async fn changed_system_files(&self) -> Result<Vec<String>> {
+        if self.plan.root.is_none() || self.plan.view {
+            return Ok(Vec::new());
+        }
+        match self.link.call(Request::Changes, &[]).await? {
+            (Reply::Changed { lines }, _) => Ok(lines),
+            answer => Err(refused(answer)),
+        }
+    }
+
     async fn end_processes(&self) -> Result<()> {
         match self.link.call(Request::EndProcesses, &[]).await? {
             (Reply::ProcessesEnded, _) => Ok(()),

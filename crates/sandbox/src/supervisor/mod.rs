@@ -5,6 +5,7 @@
 //! then serves the engine's requests ([`serve`]).
 
 mod cgroup;
+mod changed;
 mod command;
 mod confine;
 mod failure;

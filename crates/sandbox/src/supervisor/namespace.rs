@@ -11,6 +11,7 @@ use rustix::process::{
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
 
+use super::changed::Layers;
 use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
@@ -51,10 +52,10 @@ pub(super) fn session(
     if !plan.network {
         loopback()?;
     }
-    mounts::enter_private_root(plan, template, shown, handed)?;
+    let layers = mounts::enter_private_root(plan, template, shown, handed)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
-    confine_and_serve(socket, plan, filter, memory)
+    confine_and_serve(socket, plan, filter, memory, layers)
 }
 
 /// What a view and the session that it looks into have in common.
@@ -63,8 +64,9 @@ pub(super) fn confine_and_serve(
     plan: &Plan,
     filter: &Filter,
     memory: Memory,
+    layers: Option<Layers>,
 ) -> Result<(), Failure> {
-    let place = Place::open(Path::new("/"), true, plan)?;
+    let place = Place::open(Path::new("/"), true, plan)?.with_layers(layers);
     confine::limit(plan, true)?;
     if plan.root.is_some() {
         confine::keep_capabilities(confine::OF_A_ROOT)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 use rustix::io::Errno;
 
+use super::changed::Layers;
 use super::failure::{Doing as _, Failure};
 use crate::wire::Plan;
 
@@ -22,6 +23,8 @@ pub(super) struct Place {
     null: OwnedFd,
     /// Where no mount can bring a shared directory to its place: that directory stands in for the place.
     shared: Option<Shared>,
+    /// Of a root file system.
+    layers: Option<Layers>,
 }
 
 /// A directory of the host's that stands for a path of the session's.
@@ -46,6 +49,7 @@ impl Place {
             // Opened before a command could put something else there.
             null: openat(CWD, "/dev/null", null_flags, Mode::empty()).doing("opening /dev/null")?,
             shared: if own_root { None } else { Shared::open(plan)? },
+            layers: None,
         };
         if !own_root {
             for name in BESIDE {
@@ -61,6 +65,15 @@ impl Place {
             place.is_writable(workdir).doing("using the working directory (read-only?)")?;
         }
         Ok(place)
+    }
+
+    pub(super) fn with_layers(self, layers: Option<Layers>) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// What was changed of the system; nothing where it is the host's, read-only.
+    pub(super) fn changes(&self) -> std::io::Result<Vec<String>> {
+        self.layers.as_ref().map_or(Ok(Vec::new()), Layers::changes)
     }
 
     /// Where the host's kernel finds a session's absolute path.

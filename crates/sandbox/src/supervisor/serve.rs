@@ -134,6 +134,10 @@ impl Server<'_> {
             },
             Request::Stamp { path } => (stamp::stamp(&self.place, &path), Vec::new()),
             Request::List { path } => (list::list(&self.place, &path), Vec::new()),
+            Request::Changes => match self.place.changes() {
+                Ok(lines) => (Reply::Changed { lines }, Vec::new()),
+                Err(error) => (broken(&format!("looking at the layers: {error}")), Vec::new()),
+            },
             Request::EndProcesses => (self.end_processes()?, Vec::new()),
             Request::Namespaces => namespaces(),
         };

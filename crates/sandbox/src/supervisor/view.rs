@@ -63,7 +63,7 @@ pub(super) fn session(
     namespace::become_user(if plan.root.is_some() { 0 } else { namespace::ID })?;
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
     enter_root(plan, template, branches)?;
-    let outcome = namespace::confine_and_serve(socket, plan, filter, memory);
+    let outcome = namespace::confine_and_serve(socket, plan, filter, memory, None);
     private::end_processes();
     outcome
 }

@@ -168,3 +168,66 @@ async fn a_view_looks_into_it() {
         session.close().await.unwrap();
     }
 }
+
+/// Each way in which an agent that is root can change what the programs of a verifier in shared mode are.
+#[tokio::test]
+async fn what_an_agent_changes_of_the_system_is_told() {
+    let ways = [
+        ("cp /bin/true /usr/bin/grep", "/usr/bin/grep was changed"),
+        (
+            "printf X | dd of=/usr/bin/grep bs=1 seek=4000 conv=notrunc 2>/dev/null",
+            "/usr/bin/grep was changed",
+        ),
+        ("chmod 4777 /usr/bin/cut", "/usr/bin/cut was changed"),
+        ("rm /usr/bin/cut", "/usr/bin/cut was removed"),
+        ("mv /usr/bin/cut /usr/bin/cat", "/usr/bin/cat was changed"),
+        ("rm /bin && ln -s /srv /bin", "/bin was changed"),
+        ("echo /srv/evil.so > /etc/ld.so.preload", "/etc/ld.so.preload was planted"),
+        ("ln -s /srv/preload /etc/ld.so.preload", "/etc/ld.so.preload was planted"),
+        ("echo 'grep() { true; }' >> /etc/bash.bashrc", "/etc/bash.bashrc was changed"),
+        ("printf '#!/bin/sh\\n' > /usr/local/bin/grep", "/usr/local/bin/grep stands before"),
+        (
+            "cp -a /usr/lib/dpkg /srv; rm -r /usr/lib/dpkg; mkdir /usr/lib/dpkg",
+            "/usr/lib/dpkg was removed and made anew",
+        ),
+    ];
+    for (kind, sandbox) in sandboxes() {
+        for (way, sign) in ways {
+            let session = open(&sandbox).await;
+            let before = session.changed_system_files().await.unwrap();
+            assert_eq!(before, Vec::<String>::new(), "{kind:?}");
+            assert!(run(&*session, way).await.exit.is_success(), "{kind:?}: {way}");
+            let told = session.changed_system_files().await.unwrap();
+            assert!(told.iter().any(|line| line.starts_with(sign)), "{kind:?}: {way}: {told:?}");
+            session.close().await.unwrap();
+        }
+    }
+}
+
+/// What work does to a system without changing what its programs are, a package that was not there included.
+#[tokio::test]
+async fn honest_work_is_not_told() {
+    for (kind, sandbox) in sandboxes() {
+        let session = open(&sandbox).await;
+        let work = "set -e; touch /usr/bin/grep; chown root:root /usr/bin/cut; echo x > /usr/local/bin/my-tool; mkdir /usr/share/mine; \
+                    echo y > /etc/motd; dpkg -i /opt/packages/tmux*.deb >/dev/null; ls /usr/bin >/dev/null";
+        stdout(kind, &*session, work).await;
+        let told = session.changed_system_files().await.unwrap();
+        assert_eq!(told, Vec::<String>::new(), "{kind:?}");
+        session.close().await.unwrap();
+    }
+}
+
+/// Far more than anybody would read is counted, not listed.
+#[tokio::test]
+async fn what_is_told_is_bounded() {
+    for (kind, sandbox) in sandboxes() {
+        let session = open(&sandbox).await;
+        stdout(kind, &*session, "for f in /usr/bin/[a-p]*; do echo >> $f; done 2>/dev/null; true")
+            .await;
+        let told = session.changed_system_files().await.unwrap();
+        assert_eq!(told.len(), 51, "{kind:?}: {told:?}");
+        assert!(told[50].starts_with("and "), "{kind:?}");
+        session.close().await.unwrap();
+    }
+}

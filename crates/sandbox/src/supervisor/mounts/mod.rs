@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 
+use super::changed::Layers;
 use super::failure::{Doing as _, Failure};
 use super::template::{LOWER, STORAGE, Template};
 use crate::wire::Plan;
@@ -61,9 +62,10 @@ pub(super) fn enter_private_root(
     template: &Template,
     shown: Shown<'_>,
     handed: Handed,
-) -> Result<(), Failure> {
+) -> Result<Option<Layers>, Failure> {
     let storage = tree::tmpfs(plan.disk_bytes, plan.inodes)?;
     tree::attach(&storage, CWD, STORAGE).doing("mounting the private root")?;
+    let mut layers = None;
     let root = match &plan.root {
         None => {
             let clone = |(branch, place): &(String, String)| {
@@ -74,7 +76,11 @@ pub(super) fn enter_private_root(
             system(plan, template, storage.as_fd(), &branches)?;
             storage
         }
-        Some(lower) => layered(Path::new(lower), &storage, handed.lower)?,
+        Some(lower) => {
+            let (root, both) = layered(Path::new(lower), &storage, handed.lower)?;
+            layers = Some(both);
+            root
+        }
     };
     if plan.root.is_some() {
         furnish(plan, root.as_fd())?;
@@ -83,7 +89,8 @@ pub(super) fn enter_private_root(
         tree::directory(root.as_fd(), path, 0o755)?;
         tree::attach(&mount, root.as_fd(), path).doing(&format!("showing /{path}"))?;
     }
-    pivot(&root)
+    pivot(&root)?;
+    Ok(layers)
 }
 
 /// The directory that is shared with the host, if one is.
@@ -138,7 +145,11 @@ fn resolver(plan: &Plan) -> Option<Vec<u8>> {
 
 /// An unpacked root file system below a writable layer of the session's own. `userxattr` lets a user
 /// namespace delete and rename what lies below.
-fn layered(lower: &Path, storage: &OwnedFd, handed: Option<OwnedFd>) -> Result<OwnedFd, Failure> {
+fn layered(
+    lower: &Path,
+    storage: &OwnedFd,
+    handed: Option<OwnedFd>,
+) -> Result<(OwnedFd, Layers), Failure> {
     let lower = match handed {
         Some(mount) => {
             tree::attach(&mount, CWD, LOWER).doing("mounting the lower layer")?;
@@ -158,7 +169,7 @@ fn layered(lower: &Path, storage: &OwnedFd, handed: Option<OwnedFd>) -> Result<O
     let flags = MountAttrFlags::MOUNT_ATTR_NODEV;
     let root = tree::file_system("overlay", &options, &["userxattr"], flags)?;
     tree::attach(&root, storage.as_fd(), "root").doing("mounting the layered root")?;
-    Ok(root)
+    Ok((root, Layers::open(&at.join("upper"), &lower)?))
 }
 
 /// What a root file system needs to be lived in: devices, terminals, processes, names. Nothing of it is trusted:
