@@ -11,6 +11,7 @@ use harness_core::{
 use crate::activation::Activation;
 use crate::attempts::Attempts;
 use crate::baseline::Baseline;
+use crate::bounded;
 use crate::constraint::{Compliance, Constraints};
 use crate::docket::{Docket, Hearing, PastDecision};
 use crate::evidence::{Cell, Evidence, GatingSplit, TaskCells};
@@ -88,6 +89,7 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
     }
 
     fn decide(&mut self, candidate: usize, decision: Decision) -> Result<()> {
+        let decision = self.bounded(candidate, decision);
         let decision = self.constrained(candidate, decision);
         let decision = self.with_trials(candidate, decision)?;
         match self.docket.hearings.get_mut(candidate) {
@@ -176,6 +178,22 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
         let before =
             self.baseline.assessed.of(split, task).chain(self.baseline.beside.of(split, task));
         Some(fired || before.filter_map(|trial| activation.in_trial(trial)).any(|acted| acted))
+    }
+
+    /// A promotion whose gain the void attempts could undo is left open.
+    fn bounded(&self, candidate: usize, mut decision: Decision) -> Decision {
+        let hearing = self.docket.hearings.get(candidate);
+        let Some(hearing) = hearing.filter(|_| decision.verdict == Verdict::Promote) else {
+            return decision;
+        };
+        if bounded::adverse_change(&hearing.evidence).is_some_and(|change| change <= 0.0) {
+            decision.verdict = Verdict::Inconclusive;
+            decision.reason = format!(
+                "attempts that could not be scored decide: read against the candidate, nothing is gained; otherwise: {}",
+                decision.reason
+            );
+        }
+        decision
     }
 
     /// A promotion that breaks a constraint is a rejection; one that may break it is left open.

@@ -3,6 +3,7 @@
 mod activation;
 mod attempts;
 mod baseline;
+mod bounded;
 mod constraint;
 mod court;
 mod docket;

@@ -162,6 +162,33 @@ fn a_pair_that_gains_less_than_its_better_half_gives_way_to_it() {
 }
 
 #[test]
+fn an_edit_whose_failures_vanish_does_not_profit() {
+    // It mends one task of twenty and makes two that always passed impossible to score.
+    let world = World::uniform(20, |_, index| {
+        let task = match index {
+            0 => WorldTask::new("", 0.0).moved_by("a", 1.0),
+            _ => WorldTask::new("", 1.0),
+        };
+        let void = if matches!(index, 1 | 2) {
+            [("a".to_owned(), 1.0)].into()
+        } else {
+            Default::default()
+        };
+        WorldTask { void, ..task }
+    });
+    let report = round(&world, GateKind::Paper, &[up("a")]);
+    let decision = &report.judged[0].decision;
+    assert_eq!(decision.verdict, Verdict::Inconclusive, "{}", decision.reason);
+    assert!(decision.reason.contains("could not be scored"), "{}", decision.reason);
+    // One that makes nothing vanish is promoted in the same world.
+    let honest = World::uniform(20, |_, index| match index {
+        0 => WorldTask::new("", 0.0).moved_by("a", 1.0),
+        _ => WorldTask::new("", 1.0),
+    });
+    assert_eq!(round(&honest, GateKind::Paper, &[up("a")]).promoted.len(), 1);
+}
+
+#[test]
 fn forward_selection_keeps_what_gets_along_with_the_best() {
     let report = round(&jointly_harmful(), GateKind::Paper, &[up("c"), up("b"), up("a")]);
     assert_eq!(report.promoted, ["r1-p3".into(), "r1-p1".into()]);
