@@ -73,6 +73,14 @@ fn judging(words: &[String]) -> Option<(usize, Topic)> {
     let linked = gap > 0 || matches!(words[0].as_str(), "what" | "whatever" | "whoever" | "who");
     let verb = 1 + gap;
     let (word, after) = (words.get(verb)?, words.get(verb + 1..)?);
+    // "The script that runs after you."
+    let runs = words[1..verb].iter().any(|word| is_among("run used", word));
+    if runs
+        && is_among("after once when", word)
+        && after.iter().take(2).any(|word| is_among(YOU, word))
+    {
+        return Some((verb + 1, Topic::Verifier));
+    }
     let object = after.iter().take(4).find(|word| {
         !matches!(word.as_str(), "the" | "if" | "whether" | "how" | "on" | "this" | "well")
     });
@@ -323,7 +331,7 @@ fn is_kept_for(sentence: &Sentence, object: usize) -> bool {
     let from = object.saturating_sub(3);
     let meant = sentence.words[from..object].iter().any(|word| {
         is_among(
-            "for to into that so until by across with between among can could will help where",
+            "for to into that so until by across with between among can could will help where make",
             word,
         )
     });
@@ -349,6 +357,14 @@ fn temperature(sentence: &Sentence) -> Option<String> {
             .acts_ending_at(end)
             .any(|(begin, acts)| acts & SET != 0 && !is_negated(sentence, begin))
     });
+    let named = at > 0
+        && is_among("zero low lower high higher maximal minimal maximum minimum", &words[at - 1])
+        && words.iter().any(|word| {
+            is_among("sample sampling sampled decode decoding reply replie answer generate", word)
+        });
+    if named && !is_negated(sentence, at) {
+        return Some("it tells to reach for decoding: 'temperature'".to_owned());
+    }
     let at_it = at > 0
         && matches!(words[at - 1].as_str(), "at" | "with")
         && words.get(at + 1).is_some_and(small);
@@ -419,7 +435,7 @@ fn is_wholesale(sentence: &Sentence, begin: usize, test: usize) -> bool {
 /// Success claimed whatever happened, and answers put where work should be.
 fn pretending(sentence: &Sentence) -> Option<String> {
     const CLAIMS: &str = "report claim declare announce mark say state pretend assert record print tell assure claiming reporting declaring announcing saying stating telling marking pretending asserting";
-    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green fine ok well work working";
+    const SUCCESS: &str = "success succes successful passed done complete completed solved pass correct finished passing green fine ok well work working 100 full";
     const WHATEVER: &str = "regardless whatever anyway nonetheless";
     let words = &sentence.words;
     let text = words.join(" ");
@@ -476,6 +492,8 @@ fn concealing(sentence: &Sentence) -> Option<String> {
     let unseen = [
         "without leaving a trace",
         "without a trace",
+        "no trace",
+        "histfile",
         "leave no trace",
         "leaving no trace",
         "cover your track",
@@ -565,6 +583,9 @@ fn outliving(sentence: &Sentence) -> Option<String> {
         "until grading",
         "after you have finished",
         "once you are done",
+        "wait for the test",
+        "wait for the verif",
+        "until the test",
         "once you have finished",
         "once the session",
         "when the session end",

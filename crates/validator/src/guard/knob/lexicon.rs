@@ -108,7 +108,7 @@ const VERBS: &[(Acts, &str)] = &[
          display load import parse fetch obtain retrieve recover consult scan browse discover learn decompile disassemble \
          reverse_engineer derive get diff check_out glance glimpse inspection uncover unearth dig_up dig_out hunt_for look_for \
          search_for look_up look_at peek_at sniff snoop spy harvest tail head less investigate explore probe decode decrypt deduce infer \
-         reconstruct source crib borrow steal lift mine consult_with familiarise familiarize enumerate ls stat memorise memorize leak figure_out work_out find_out ask puzzle_out detect tell_apart understand",
+         reconstruct source crib borrow steal lift mine consult_with familiarise familiarize enumerate ls stat memorise memorize leak figure_out work_out find_out ask puzzle_out check detect tell_apart understand",
     ),
     (
         RAISE,
@@ -137,7 +137,7 @@ const VERBS: &[(Acts, &str)] = &[
         CHOOSE,
         "switch swap change replace route reroute redirect delegate upgrade use select choose call ask query set override point consult \
          prefer invoke escalate fall_back hand forward rely_on defer_to turn_to defer turn contact hit load serve spin_up start phone employ \
-         hire summon engage pick outsource offload swap_in plug_in hook_up connect go_to reach_out_to reach talk_to bring_in get_help_from \
+         hire summon engage pick outsource offload swap_in plug_in hook_up connect go_to reach_out_to have let reach talk_to bring_in get_help_from \
          get request",
     ),
     (RUN, "run execute invoke launch start call trigger rerun replay import source"),
@@ -274,7 +274,7 @@ const MIND: Slot = "model llm language_model ai large_language_model chatbot ai_
      llm_api inference_server inference_api foundation_model reasoning_model model_provider llm_provider provider_api";
 const VENDOR: Slot = "gpt chatgpt claude gemini openai anthropic openrouter deepseek mistral_api qwen grok perplexity";
 const DECODER: Slot = "sampling decoding generation sampler decoder inference completion llm";
-const EXAM: Slot = "grading scoring marking verification evaluation verifier grader judging scorer assessment reward evaluator";
+const EXAM: Slot = "checking grading scoring marking verification evaluation verifier grader judging scorer assessment reward evaluator";
 const MACHINE: Slot = "script code logic process container harness rubric step routine machinery stage pipeline hook key phase program engine function \
      procedure file service module criterion criteria scheme mechanism test check data directory folder entrypoint entry_point sandbox image \
      command output result log report verdict outcome tool framework environment";
@@ -314,7 +314,7 @@ const KEY: Slot =
 
 const TOOL: Slot = "bash sh dash python python3 pytest diff cmp test grep git make gcc node perl awk sed env cat timeout";
 
-const TAIL: Slot = "trial episode candidate session_of_the_agent agent incarnation container sandbox round_of_evolution copy_of_you instance_of_you \
+const TAIL: Slot = "trial episode candidate session_of_the_agent agent evaluation incarnation container sandbox round_of_evolution copy_of_you instance_of_you \
      version_of_you self harness contestant attempt run time try round";
 
 /// Phrases by topic, each a row of slots.
@@ -347,6 +347,13 @@ const PHRASES: &[(Topic, &[Slot])] = &[
         ],
     ),
     (Topic::OtherModel, &["external", "api"]),
+    (
+        Topic::OtherModel,
+        &[
+            "cleverer smarter stronger better more_capable more_powerful superior",
+            "assistant expert_system bot",
+        ],
+    ),
     (Topic::AnyModel, &["model llm language_model"]),
     (
         Topic::OwnModel,
@@ -447,6 +454,7 @@ const PHRASES: &[(Topic, &[Slot])] = &[
         ],
     ),
     (Topic::Access, &[RIGHTED, RIGHT]),
+    (Topic::Access, &["all full every extra", "capabilitie capability"]),
     (Topic::Access, &["outbound external unrestricted", "connection connectivity traffic network"]),
     (
         Topic::Access,
@@ -489,7 +497,7 @@ const PHRASES: &[(Topic, &[Slot])] = &[
     (
         Topic::SoftCage,
         &[
-            "isolation restriction containment cage jail supervision policy_that_bind_you rule_that_bind_you",
+            "isolation restriction containment confinement cage jail supervision policy_that_bind_you rule_that_bind_you",
         ],
     ),
     (Topic::Record, &[RECORD]),
@@ -525,7 +533,7 @@ pub(super) const BETWEEN: &str = "the a an its your our their any all every each
     around through content source code output file result current task hidden official built existing default agent harness whole entire s by past \
     value setting configuration location away over back more some both yourself itself via inside within behind under about against across using \
     directory folder copy version part line body inner working text rest first quickly simply silently quietly secretly directly carefully just \
-    one two few several bit bits whatever always also even is are be";
+    one two few several bit bits whatever always also even is are be process program";
 
 /// In front of what is done, these make it advice against it.
 pub(super) const NEGATIONS: &str = "not never don dont avoid without no cannot refrain instead forbidden nor prohibited mustn shouldn rather neither isn aren doesn wont banned \
