@@ -309,7 +309,7 @@ fn no_gain_on_the_target_ends_in_the_screen() {
     let decision = world.judge(&SequentialGate::default());
     assert_eq!(decision.verdict, Verdict::Reject);
     let evidence = decision.evidence.expect("it ran trials");
-    assert!(evidence.held_out.candidate.scored <= 1, "held-out trials were bought for nothing");
+    assert_eq!(evidence.held_out.candidate.scored, 0, "held-out trials were bought for nothing");
 }
 
 #[test]
@@ -336,6 +336,8 @@ fn a_likely_loss_on_held_out_blocks_a_certain_gain_on_held_in() {
     let judge =
         |lost| World::new(&held_in, &held_out(lost)).targeting(5).judge(&SequentialGate::default());
     assert_eq!(judge(0).verdict, Verdict::Promote);
+    // One lost task in ten is the margin itself, half a task, and no loss above it. Two are: but they are seen only by more attempts than a gate buys
+    // that holds a gain of seventeen points for certain.
     for lost in 3..=4 {
         let decision = judge(lost);
         assert_ne!(decision.verdict, Verdict::Promote, "{lost}: {}", decision.reason);
@@ -351,6 +353,7 @@ fn a_gain_that_nothing_points_to_ends_the_looks_early() {
     let decision =
         World::new(&held_in, &vec![(flaky(), flaky()); 8]).judge(&SequentialGate::default());
     assert_eq!(decision.verdict, Verdict::Reject);
+    assert!(decision.reason.contains("passes no more than the incumbent"), "{}", decision.reason);
     let scored = decision.evidence.expect("it ran trials").held_in.candidate.scored;
     assert!(scored <= 13 * u64::from(ATTEMPTS), "{scored}");
 }
