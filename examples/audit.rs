@@ -1,14 +1,26 @@
 //! Checks a run's journal, tells how its harness came about, and carries what it achieved elsewhere.
 //!
 //! ```sh
-//! cargo run --example audit -- STATE                          # derive everything anew; print the lineage with its evidence
+//! cargo run --example audit -- STATE                          # derive everything anew, judge again; print the lineage with its evidence
+//! cargo run --example audit -- STATE --tasks DIR              # the same, where edits were refused for what the tasks say
 //! cargo run --example audit -- STATE --export run.bundle      # one file: final harness, edits with inverses, evidence
 //! cargo run --example audit -- --verify run.bundle
 //! cargo run --example audit -- --apply run.bundle harness.json      # prints the improved harness
 //! cargo run --example audit -- --revert run.bundle harness.json --edits 1
 //! ```
 //!
+//! Keys that the environment holds (SELF_HARNESS_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY) are taken out of what it prints.
+//!
 //! Exit status: 0 all holds; 1 something does not, or could not be read; 2 usage.
+
+#[path = "audit/judged.rs"]
+mod judged;
+#[path = "common/leaks.rs"]
+mod leaks;
+#[path = "common/rule.rs"]
+mod rule;
+#[path = "audit/shown.rs"]
+mod shown;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,15 +30,18 @@ use clap::Parser;
 use futures::executor::block_on;
 use harness_core::{
     Bundle, DocumentEdit, Error, ErrorKind, Evidence, Lineage, MinimalHarness, PromotedEdit,
-    Promotion, Result, RunFacts,
+    Promotion, Redactor, Result, RunFacts,
 };
-use harness_journal::{Audit, AuditedEdit, audit};
+use harness_journal::{Audit, audit};
 
 /// Checks a run's journal, and carries what it achieved elsewhere.
 #[derive(Debug, Parser)]
 struct Options {
     /// The state directory of a run.
     directory: Option<PathBuf>,
+    /// The run's tasks: without them, edits that were refused for what the tasks say are not judged again.
+    #[arg(long, value_name = "DIR", requires = "directory")]
+    tasks: Option<PathBuf>,
     /// Write what the run achieved to this file.
     #[arg(long, value_name = "BUNDLE", requires = "directory")]
     export: Option<PathBuf>,
@@ -57,11 +72,18 @@ fn main() -> ExitCode {
 
 /// Whether all holds.
 fn run(options: &Options) -> Result<bool> {
+    let redactor = keys()?;
     if let Some(directory) = &options.directory {
-        let found = block_on(audit(directory))?;
-        print_audit(&found);
+        let mut found = block_on(audit(directory))?;
+        let judged = block_on(judged::again(directory, &found, options.tasks.as_deref()))?;
+        found.discrepancies.extend(judged.discrepancies);
+        print!("{}", redactor.text(&shown::audit(&found, &judged.told)));
         if let Some(file) = &options.export {
-            write(file, &json(&bundle(&found)?)?)?;
+            let bundle = json(&bundle(&found)?)?;
+            if redactor.finds(bundle.as_bytes()) {
+                return Err(wrong("the bundle would hold a key: none is written"));
+            }
+            write(file, &bundle)?;
             println!("\nwritten to {}", file.display());
         }
         return Ok(found.discrepancies.is_empty());
@@ -89,67 +111,14 @@ fn run(options: &Options) -> Result<bool> {
             ));
         }
     };
-    println!("{}", json(&harness)?);
+    println!("{}", redactor.text(&json(&harness)?));
     Ok(true)
 }
 
-fn print_audit(found: &Audit) {
-    println!("records   {}, each as it was appended; the last is {}", found.records, found.chain);
-    println!("trials    {} scored, {} void", found.scored, found.void);
-    let spent = &found.spent;
-    println!(
-        "spent     {} calls, {} tokens; {} calls of unknown outcome, at most {} tokens more",
-        spent.calls,
-        spent.tokens(),
-        spent.calls_unknown,
-        spent.unknown_tokens
-    );
-    match spent.usd_at_most() {
-        Some(usd) => println!("dollars   {usd:.4} at most"),
-        None => println!("dollars   unknown: no price"),
-    }
-    println!("promoted  {} edits", found.lineage.len());
-    found.lineage.iter().for_each(print_edit);
-    for discrepancy in &found.discrepancies {
-        println!("DOES NOT HOLD: {discrepancy}");
-    }
-}
-
-fn print_edit(edit: &AuditedEdit) {
-    println!("\nround {}: {} on {}", edit.round, edit.proposal, edit.surface);
-    println!("  edit        {}", edit.edit);
-    if let Some(weakness) = &edit.weakness {
-        println!(
-            "  weakness    {}: {} ({} tasks)",
-            weakness.id,
-            weakness.signature,
-            weakness.tasks.len()
-        );
-    }
-    for shown in &edit.shown_by {
-        let step =
-            shown.step.map_or_else(|| "the verifier".to_owned(), |step| format!("step {step}"));
-        println!("  shown by    trial {} of {}, {step}: {}", shown.trial, shown.task, shown.quote);
-    }
-    let Some(decision) = &edit.decision else { return };
-    println!("  decided     {}: {}", decision.verdict.as_str(), decision.reason);
-    if let Some(evidence) = &decision.evidence {
-        for (split, pair) in [("held-in", evidence.held_in), ("held-out", evidence.held_out)] {
-            let (old, new) = (pair.incumbent, pair.candidate);
-            println!(
-                "  {split:<10}  {} of {} before, {} of {} after",
-                old.passed, old.scored, new.passed, new.scored
-            );
-        }
-        let trials: Vec<String> = evidence.trials.iter().map(ToString::to_string).collect();
-        println!("  by trials   {}", trials.join(" "));
-    }
-    match decision.finding.as_ref().and_then(|finding| finding.stake) {
-        Some(stake) => {
-            println!("  error spent level {:.6}, e-value {:.3}", stake.level, stake.e_value);
-        }
-        None => println!("  error spent  none on account by this gate"),
-    }
+/// What finds the keys of this environment.
+fn keys() -> Result<Redactor> {
+    let variables = ["SELF_HARNESS_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+    Redactor::new(variables.into_iter().filter_map(|variable| std::env::var(variable).ok()))
 }
 
 fn bundle(found: &Audit) -> Result<Bundle> {

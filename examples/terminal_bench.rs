@@ -8,12 +8,16 @@
 //!
 //! Exit status: 0 the run finished; 1 it could not; 2 usage; 3 a budget stopped it (`--resume` goes on); 130 interrupted.
 
+#[path = "common/leaks.rs"]
+mod leaks;
 #[path = "terminal_bench/options.rs"]
 mod options;
 #[path = "terminal_bench/parts.rs"]
 mod parts;
 #[path = "terminal_bench/plan.rs"]
 mod plan;
+#[path = "common/rule.rs"]
+mod rule;
 #[path = "terminal_bench/runs.rs"]
 mod runs;
 #[path = "terminal_bench/state.rs"]
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
+    leave_no_core();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,6 +54,16 @@ fn main() -> ExitCode {
     // Whatever still runs belongs to trials that were dropped: nothing waits for it.
     runtime.shutdown_background();
     code
+}
+
+/// The key is in this process's memory, so no image of it may be written. One byte is what a system that pipes its cores
+/// to a program heeds as well; 0 it ignores.
+fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limit = Rlimit { current: Some(1), maximum: Some(1) };
+    if let Err(error) = setrlimit(Resource::Core, limit) {
+        tracing::warn!(%error, "a core of this process could be written");
+    }
 }
 
 /// Ctrl-C and a termination signal drop the run where it is. What was finished is in the journal, and sessions die with

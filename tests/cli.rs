@@ -226,7 +226,7 @@ fn wait_for_trials(state: &Path, count: usize, child: &mut Child) {
 }
 
 /// Finished trials in a journal, also while somebody writes it; 0 before there is one.
-fn finished(state: &Path) -> usize {
+pub(crate) fn finished(state: &Path) -> usize {
     let Ok(journal) = SqliteJournal::read(state) else { return 0 };
     futures::executor::block_on(async {
         let Ok(records) = journal.scan().await else { return 0 };

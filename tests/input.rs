@@ -96,9 +96,12 @@ fn a_broken_split_names_the_file_the_key_and_the_remedy() {
 #[test]
 fn an_option_that_cannot_be_met_says_what_can() {
     let home = TempDir::new().unwrap();
-    let cases: [(&[&str], i32, &[&str]); 9] = [
+    let cases: [(&[&str], i32, &[&str]); 12] = [
         (&["--rounds", "many"], 2, &["--rounds"]),
         (&["--no-such-option"], 2, &["--no-such-option"]),
+        (&["--max-cost", "nan"], 2, &["--max-cost", "nan", "2.50"]),
+        (&["--max-cost", "inf"], 2, &["--max-cost", "inf"]),
+        (&["--max-cost=-1"], 2, &["--max-cost", "-1"]),
         (&["--gate", "lenient"], 1, &["lenient", "strict"]),
         (&["--model", "gpt"], 1, &["--base-url", "simulated:"]),
         (&["--model", "simulated:genius"], 1, &["genius", "explorer"]),
@@ -121,4 +124,18 @@ fn a_server_that_is_down_is_named_and_no_run_is_begun() {
     let arguments = ["--base-url", &address, "--model", "m", "--state", "s"];
     assert_names(&refusal(&home, &arguments, 1), &[&address]);
     assert!(!home.path().join("s").exists());
+}
+
+/// A start that was refused begins no run: the next one, put right, finds its directory free.
+#[test]
+fn a_refused_start_leaves_its_directory_free() {
+    let home = TempDir::new().unwrap();
+    let arguments = ["--agent", "nop", "--limit", "1", "--attempts", "1", "--state", "s"];
+    // No price is known of a simulated model.
+    assert_names(
+        &refusal(&home, &[&arguments[..], &["--max-cost", "1"]].concat(), 1),
+        &["cap on dollars", "price"],
+    );
+    refusal(&home, &arguments, 0);
+    assert_names(&refusal(&home, &arguments, 1), &["holds a run already", "--resume"]);
 }

@@ -10,8 +10,10 @@
 use std::io::Write;
 
 mod architecture;
+mod audit;
 mod cli;
 mod guards;
+mod identity;
 mod input;
 mod minimal;
 mod secrecy;

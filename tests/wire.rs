@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::cli::{command, stderr};
 
 /// Planted, and looked for in everything that a run leaves.
-const KEY: &str = "sk-planted-0123456789-abcdefghij";
+pub(crate) const KEY: &str = "sk-planted-0123456789-abcdefghij";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_runs_against_any_such_server_and_the_key_stays_where_it_belongs() {
@@ -109,7 +109,7 @@ fn look_for_the_key(output: &[u8], home: &Path) {
     }
 }
 
-fn model(profile: &str) -> SimulatedLlm {
+pub(crate) fn model(profile: &str) -> SimulatedLlm {
     let tasks =
         Loader::new().load(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tasks")).unwrap().tasks;
     let playbooks = tasks.iter().filter_map(|task| {
@@ -131,7 +131,7 @@ fn model(profile: &str) -> SimulatedLlm {
 }
 
 /// A server, and what was asked of it.
-struct Served {
+pub(crate) struct Served {
     model: SimulatedLlm,
     /// Requests by number that are answered by 503.
     outage: Range<usize>,
@@ -141,7 +141,7 @@ struct Served {
 }
 
 impl Served {
-    fn new(model: SimulatedLlm) -> Self {
+    pub(crate) fn new(model: SimulatedLlm) -> Self {
         let [asked, at_once, most_at_once] = Default::default();
         Self { model, outage: 0..0, asked, at_once, most_at_once }
     }
@@ -172,7 +172,7 @@ impl Served {
     }
 }
 
-async fn serve(served: Arc<Served>) -> String {
+pub(crate) async fn serve(served: Arc<Served>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}/v1", listener.local_addr().unwrap());
     tokio::spawn(async move {

@@ -81,7 +81,7 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 
     /// Stop when this many dollars are spent, on everything.
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = dollars)]
     pub(crate) max_cost: Option<f64>,
     /// Stop when this many tokens are spent, on everything.
     #[arg(long, value_name = "N")]
@@ -134,6 +134,12 @@ pub(crate) struct Options {
 fn factor(text: &str) -> Result<f64, String> {
     let sensible = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
     sensible.ok_or_else(|| format!("'{text}' is not a factor: write a number above 0, such as 1.1"))
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let sensible = text.parse().ok().filter(|usd: &f64| usd.is_finite() && *usd > 0.0);
+    sensible
+        .ok_or_else(|| format!("'{text}' is no sum of money: write dollars above 0, such as 2.50"))
 }
 
 fn at_least_1() -> RangedI64ValueParser<u32> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use harness_benchmark::{HarborTask, Loaded, Loader, Selection, Skipped};
 use harness_core::{IsolationLevel, LlmBackend, ModelId, Result, Sandbox};
 use harness_sandbox::SandboxKind;
-use harness_validator::{LeakIndex, Source};
 
 use crate::options::{Agent, Options, SandboxChoice};
 use crate::wrong;
@@ -45,20 +44,6 @@ fn bundled() -> PathBuf {
     if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
 }
 
-/// Fingerprints of all that belongs to the tasks, of every split: no edit may carry any of it.
-pub(crate) fn leaks(tasks: &[HarborTask]) -> LeakIndex {
-    let mut index = LeakIndex::builder();
-    for task in tasks {
-        let name = &task.task.name;
-        index.task(&task.task);
-        for (file, bytes) in task.tests.files() {
-            index.text(name, Source::Tests, file, bytes);
-        }
-        for (file, bytes) in task.solution.iter().flat_map(|solution| solution.files.files()) {
-            index.text(name, Source::Solution, file, bytes);
-        }
-    }
-    index.build()
 }
 
 /// Containers, as their daemon isolates them.

@@ -17,13 +17,13 @@ use harness_report::{
     write_atomically,
 };
 use harness_sandbox::TokioExecutor;
-use harness_validator::{
-    Constraints, Gate, GateKind, Guards, Ledger, RegressionValidator, StrictGate,
-};
+use harness_validator::{Constraints, Gate, GateKind, Guards, RegressionValidator};
 use serde::Serialize;
 
+use crate::leaks::leaks;
 use crate::options::{Agent, Options};
-use crate::parts::{Tasks, leaks};
+use crate::parts::Tasks;
+use crate::rule::Rule;
 use crate::state::State;
 
 /// Who is tested on what, and what decides: read before anything is created, so that a mistake leaves nothing behind.
@@ -59,13 +59,8 @@ pub(crate) async fn evolve(
         .benchmark(benchmark)
         .miner(SignatureMiner::new())
         .proposer(LlmProposer::new())
-        .validator(
-            RegressionValidator::new(self::gate(gate, options))
-                .with_guards(guards)
-                .with_constraints(constraints(options))
-                .with_reader(SignatureMiner::new()),
-        )
-        .identity("gate", judged_by(gate, options))
+        .validator(rule(gate, options).validator().with_guards(guards))
+        .identity("gate", rule(gate, options))
         .read_sealed_again(options.read_sealed_again)
         .observer(progress.clone());
     if options.prune {
@@ -101,26 +96,14 @@ pub(crate) async fn evolve(
 }
 
 /// The rule that decides. The strict one shares its level among as many decisions as this run can make.
+fn rule(kind: GateKind, options: &Options) -> Rule {
+    let constraints = Constraints { cost: options.cost_within, latency: options.time_within };
+    Rule { kind, horizon: options.rounds.saturating_mul(options.width), constraints }
+}
+
+/// Its gate.
 pub(crate) fn gate(kind: GateKind, options: &Options) -> Arc<dyn Gate> {
-    if kind != GateKind::Strict {
-        return kind.gate();
-    }
-    let strict = StrictGate::default();
-    let horizon = options.rounds.saturating_mul(options.width);
-    Arc::new(StrictGate { ledger: Ledger { horizon, ..strict.ledger }, ..strict })
-}
-
-/// The rule by its name, with what else is asked of a promotion.
-fn judged_by(kind: GateKind, options: &Options) -> String {
-    let asked = [("cost", options.cost_within), ("time", options.time_within)];
-    let asked = asked
-        .iter()
-        .filter_map(|(what, factor)| factor.map(|factor| format!(", {what} within {factor}")));
-    format!("{kind}{}", asked.collect::<String>())
-}
-
-fn constraints(options: &Options) -> Constraints {
-    Constraints { cost: options.cost_within, latency: options.time_within }
+    rule(kind, options).gate()
 }
 
 /// One agent on every task, without evolution.

@@ -26,22 +26,21 @@ impl State {
             (None, true) => newest()?,
             (None, false) => Path::new(HOME).join(name_of_now()),
         };
-        let exists = directory.join(SqliteJournal::FILE).exists();
-        if exists && !options.resume {
-            // Another one may be at work there this moment: then that is what is wrong.
-            drop(SqliteJournal::open(&directory)?);
-            let directory = directory.display();
-            return Err(wrong(format!(
-                "--state {directory} holds a run already: add --resume to go on with it, or name another directory"
-            )));
-        }
-        if !exists && options.resume {
+        if options.resume && !directory.join(SqliteJournal::FILE).exists() {
             let directory = directory.display();
             return Err(wrong(format!(
                 "--resume: there is no run in {directory}; leave --resume out to start one"
             )));
         }
+        // First of all: another one may be at work there this moment, and then that is what is wrong.
         let journal = SqliteJournal::open(&directory)?;
+        // A start that was refused leaves a journal without a record: that is no run yet.
+        if !options.resume && !journal.was_empty() {
+            let directory = directory.display();
+            return Err(wrong(format!(
+                "--state {directory} holds a run already: add --resume to go on with it, or name another directory"
+            )));
+        }
         Ok(Self { directory, journal: Some(journal) })
     }
 

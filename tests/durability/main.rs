@@ -16,4 +16,5 @@ mod kill;
 mod pairs;
 mod records;
 mod rig;
+mod secrets;
 mod signals;

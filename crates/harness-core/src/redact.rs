@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Finds known secrets in text and bytes and puts [`Redactor::MARK`] in their place.
 ///
-/// A secret is found as it is, and as JSON, URLs, hexadecimal (either case) and base64 (either alphabet, at each of the three
+/// A secret is found as it is, and as JSON (once and twice), HTML, URLs, hexadecimal (either case) and base64 (either alphabet, at each of the three
 /// offsets that surrounding bytes can shift it to) write it. Secrets shorter than [`Redactor::SHORTEST`] bytes are left alone: such a
 /// "key" is a placeholder like `none`, and taking it out would tear up ordinary words.
 ///
@@ -193,7 +193,10 @@ impl<W: io::Write> Drop for RedactedWriter<W> {
 
 /// How text may write `secret`.
 fn forms_of(secret: &str) -> Vec<String> {
-    let mut forms = vec![secret.to_owned(), json(secret), url(secret, true), url(secret, false)];
+    let quoted = json(secret);
+    // JSON in JSON: a tool's arguments on the wire, a log line about a record.
+    let mut forms = vec![secret.to_owned(), json(&quoted), quoted, html(secret)];
+    forms.extend([url(secret, true), url(secret, false)]);
     forms.extend([hex(secret, false), hex(secret, true)]);
     for offset in 0..3 {
         forms.push(base64(&STANDARD_NO_PAD, secret, offset));
@@ -205,6 +208,20 @@ fn forms_of(secret: &str) -> Vec<String> {
 fn json(secret: &str) -> String {
     let quoted = serde_json::Value::from(secret).to_string();
     quoted[1..quoted.len() - 1].to_owned()
+}
+
+fn html(secret: &str) -> String {
+    secret.chars().fold(String::new(), |mut out, char| {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            char => out.push(char),
+        }
+        out
+    })
 }
 
 fn url(secret: &str, upper: bool) -> String {
@@ -265,7 +282,9 @@ mod tests {
         let quoted = serde_json::json!({ "key": KEY }).to_string();
         let forms = [
             KEY.to_owned(),
+            serde_json::Value::from(quoted.as_str()).to_string(),
             quoted,
+            html(KEY),
             url(KEY, true),
             hex(KEY, false),
             packed(""),

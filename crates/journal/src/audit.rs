@@ -22,6 +22,8 @@ pub struct Audit {
     pub chain: String,
     /// What makes the run this run; of the last fork, where there are forks.
     pub identity: RunIdentity,
+    /// Rounds that ended; of the last fork, where there are forks.
+    pub rounds: u64,
     /// Trials that ended, each once: scored and void.
     pub scored: u64,
     /// Those whose last outcome is void.
@@ -108,7 +110,8 @@ struct Auditor {
     trials: HashMap<TrialId, Ended>,
     begun: HashSet<TrialId>,
     open: HashMap<u64, harness_core::CallIntent>,
-    last_call: u64,
+    /// The numbers of all calls so far.
+    calls: HashSet<u64>,
     /// What the calls of trials under way cost so far.
     accounts: HashMap<TrialId, Spent>,
 }
@@ -129,7 +132,7 @@ impl Auditor {
             Record::Round { report, promotion } => self.round(&report, promotion),
             Record::Claimed { claim } => self.claim(&claim),
             // Version 1 recorded no calls.
-            Record::Consulted { consultation } if self.last_call == 0 => {
+            Record::Consulted { consultation } if self.calls.is_empty() => {
                 self.audit.spent += Spent::call(consultation.completion.usage.as_ref());
             }
             _ => {}
@@ -147,6 +150,7 @@ impl Auditor {
     fn opened(&mut self, identity: RunIdentity) {
         self.charge_open();
         if self.audit.records > 1 && self.audit.identity != identity {
+            self.audit.rounds = 0;
             self.audit.lineage.clear();
             self.audit.promotions.clear();
         }
@@ -164,9 +168,9 @@ impl Auditor {
 
     fn call(&mut self, intent: harness_core::CallIntent) {
         let number = intent.id.0;
-        let expected = self.last_call + 1;
-        self.must(number >= expected, || format!("call {number} comes after {}", expected - 1));
-        self.last_call = self.last_call.max(number);
+        // In no order: calls that begin at the same moment are numbered first and written down then.
+        let fresh = self.calls.insert(number);
+        self.must(fresh, || format!("a second call has the number {number}"));
         self.open.insert(number, intent);
     }
 
@@ -241,6 +245,7 @@ impl Auditor {
 
     fn round(&mut self, report: &RoundReport, promotion: Option<Promotion<Value>>) {
         let round = report.round;
+        self.audit.rounds += 1;
         for (split, said) in [
             (SplitName::HeldIn, report.assessed.held_in),
             (SplitName::HeldOut, report.assessed.held_out),

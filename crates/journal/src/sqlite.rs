@@ -25,6 +25,8 @@ use crate::{fault, reader, schema};
 #[derive(Debug)]
 pub struct SqliteJournal {
     file: PathBuf,
+    /// Records when it was opened for writing.
+    before: Option<i64>,
     /// Where single trials are looked up; opened when the first one is.
     lookup: Mutex<Option<Connection>>,
     // In this order: the writer must have closed the file before the lock is free.
@@ -53,7 +55,8 @@ impl SqliteJournal {
         // So that the file's name survives a crash of the machine as its content does.
         fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(failed)?;
         let writer = Writer::start(&file, connection, tip)?;
-        Ok(Self { file, lookup: Mutex::default(), writer: Some(writer), _lock: Some(lock) })
+        let before = Some(tip.seq);
+        Ok(Self { file, before, lookup: Mutex::default(), writer: Some(writer), _lock: Some(lock) })
     }
 
     /// Opens the journal of `directory` for reading only: no lock is taken and a writer is not disturbed. A scan shows
@@ -71,7 +74,12 @@ impl SqliteJournal {
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         schema::check_untouched(&file)?;
-        Ok(Self { file, lookup: Mutex::default(), writer: None, _lock: None })
+        Ok(Self { file, before: None, lookup: Mutex::default(), writer: None, _lock: None })
+    }
+
+    /// Whether it was opened for writing and held no record then: a directory that was made for a run which never began.
+    pub fn was_empty(&self) -> bool {
+        self.before == Some(0)
     }
 
     fn writer(&self) -> Result<&Writer> {

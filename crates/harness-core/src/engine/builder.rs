@@ -289,6 +289,7 @@ impl<H: Harness> EngineBuilder<H> {
             Some((other, _)) => Arc::clone(other),
             None => Arc::clone(self.model.as_ref().ok_or_else(|| missing("model"))?),
         };
+        check_caps(&self.caps)?;
         check_price(&self.caps, improver.as_ref())?;
         self.identity = std::mem::take(&mut self.identity)
             .with("improver", improver.model())
@@ -345,6 +346,7 @@ impl<H: Harness> EngineBuilder<H> {
             .with("sandbox", sandbox.isolation())
             .with("seed", self.config.seed)
             .with("limits", Fingerprint::of(&self.config.limits)?);
+        check_caps(&self.caps)?;
         check_price(&self.caps, model.as_ref())?;
         let mut earlier = Earlier::read(self.journal.as_ref()).await?;
         match earlier.check(&identity) {
@@ -447,6 +449,17 @@ fn missing(name: &str) -> Error {
     let message =
         format!("the engine has no {name}: give it one with `.{name}(…)` before `.build()`");
     Error::new(ErrorKind::InvalidInput, message)
+}
+
+/// Nothing is above a cap that is no number: it would stop nothing.
+fn check_caps(caps: &Caps) -> Result<()> {
+    match caps.usd {
+        Some(usd) if !usd.is_finite() || usd < 0.0 => {
+            let message = format!("a cap of {usd} dollars is none: name a sum that can be reached");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A cap on dollars holds only where a call's worst case can be told.

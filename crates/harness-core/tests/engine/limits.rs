@@ -173,3 +173,16 @@ fn a_cap_on_dollars_refuses_to_start_without_a_price() {
     assert!(error.message().contains("price"), "{error}");
     assert!(setting.records().is_empty() && setting.model.requests().is_empty());
 }
+
+#[test]
+fn a_cap_that_is_no_number_is_refused_before_anything_is_recorded() {
+    for usd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+        let caps = Caps { usd: Some(usd), ..Caps::default() };
+        let mut setting = Setting { caps, ..Setting::default() };
+        setting.model = setting.model.priced(PRICE);
+        let error = setting.run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{usd}: {error}");
+        assert!(error.message().contains("dollars"), "{error}");
+        assert!(setting.records().is_empty() && setting.model.requests().is_empty());
+    }
+}

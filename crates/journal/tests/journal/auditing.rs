@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use harness_core::testing::ManualClock;
-use harness_core::{ErrorKind, Record};
+use harness_core::{CallId, ErrorKind, Record};
 use harness_journal::{SqliteJournal, audit};
 use rusqlite::Connection;
 
@@ -105,6 +105,44 @@ fn a_total_that_the_trials_do_not_give_is_found() {
             found.discrepancies
         );
     }
+}
+
+/// Renumbers a call.
+fn renumber(record: &mut Record, new: impl Fn(u64) -> u64) {
+    match record {
+        Record::CallStarted { intent } => intent.id = CallId(new(intent.id.0)),
+        Record::CallSettled { call, .. } => *call = CallId(new(call.0)),
+        _ => {}
+    }
+}
+
+/// Two calls that begin at the same moment on two threads: numbered in one order, written down in the other.
+#[test]
+fn calls_that_were_written_down_in_another_order_than_numbered_hold() {
+    let directory = run();
+    let exchanged = retold(directory.path(), |record| {
+        renumber(record, |number| match number {
+            1 => 2,
+            2 => 1,
+            number => number,
+        });
+    });
+    let found = block_on(audit(exchanged.path())).unwrap();
+    assert_eq!(found.discrepancies, Vec::<String>::new());
+}
+
+#[test]
+fn a_call_that_is_there_twice_is_found() {
+    let directory = run();
+    let twice = retold(directory.path(), |record| {
+        if let Record::CallStarted { intent } = record {
+            intent.id = CallId(intent.id.0.max(2));
+        }
+    });
+    let found = block_on(audit(twice.path())).unwrap();
+    let told =
+        found.discrepancies.iter().any(|said| said.contains("a second call has the number 2"));
+    assert!(told, "{:?}", found.discrepancies);
 }
 
 #[test]
