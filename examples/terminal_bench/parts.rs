@@ -44,8 +44,6 @@ fn bundled() -> PathBuf {
     if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
 }
 
-}
-
 /// Containers, as their daemon isolates them.
 #[cfg(feature = "docker")]
 async fn containers(options: &Options) -> Result<Arc<dyn Sandbox>> {
