@@ -216,12 +216,13 @@ const WITH_EFFECT: [(&str, &str); 11] = [
     ("--sandbox unconfined --yes-run-unconfined", "sandbox: "),
 ];
 
-/// A file of the first task, what is put into it, and the key of the identity.
-const TASK_FILES: [(&str, &str, &str); 4] = [
-    ("instruction.md", "\nBe quick.\n", "tasks: "),
-    ("task.toml", "\n[metadata]\nnote = \"changed\"\n", "tasks: "),
-    ("tests/test.sh", "\n# changed\n", "verifier: "),
-    ("environment/extra.txt", "one more file\n", "tasks: "),
+/// A change to a file of the first task, and the key of the identity.
+type FileChange = (&'static str, fn(String) -> String, &'static str);
+const TASK_FILES: [FileChange; 4] = [
+    ("instruction.md", |text| text + "\nBe quick.\n", "tasks: "),
+    ("task.toml", |text| text.replacen("timeout_sec = ", "timeout_sec = 1", 1), "tasks: "),
+    ("tests/test.sh", |text| text + "\n# changed\n", "verifier: "),
+    ("environment/Dockerfile", |text| text + "\nENV CHANGED=1\n", "tasks: "),
 ];
 
 fn refused(output: &Output, named: &str, state: &Path) {
@@ -242,13 +243,12 @@ fn sixteen_settings_that_matter_are_refused_with_the_difference_shown() {
     fs::write(&split, split_with_roles_exchanged()).unwrap();
     let changed = format!("--split {}", split.display());
     refused(&on(&begun, &state, &changed).output().unwrap(), "tasks: ", &state);
-    for (number, (file, more, named)) in TASK_FILES.iter().enumerate() {
+    for (number, (file, change, named)) in TASK_FILES.iter().enumerate() {
         let tasks = begun.home.path().join(format!("tasks-{number}"));
         copy_tasks(&tasks);
         let file = tasks.join(first_task()).join(file);
-        let mut content = fs::read(&file).unwrap_or_default();
-        content.extend_from_slice(more.as_bytes());
-        fs::write(file, content).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, change(text)).unwrap();
         let changed = format!("--tasks {}", tasks.display());
         refused(&on(&begun, &state, &changed).output().unwrap(), named, &state);
     }

@@ -102,24 +102,33 @@ pub(crate) fn check(file: &Path, connection: &Connection) -> Result<()> {
 
 fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
-    // SQLite answers with the mode that it is in, and no error, where it could not change it.
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode != "wal" {
-        let why = format!("it stays in mode {mode} and will not write ahead");
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
-            Some(why),
-        ));
-    }
+    writes_ahead(&mode)?;
     // FULL: with less, a committed transaction may vanish when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "cell_size_check", "ON")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == VERSION {
+    if version != VERSION {
+        make_tables(connection, version)?;
+    }
+    // Asked once more: where a sync of the change fails, SQLite may say that it writes ahead and not do so.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    writes_ahead(&mode)
+}
+
+/// SQLite answers with the mode that it is in, and no error, where it could not change it.
+fn writes_ahead(mode: &str) -> rusqlite::Result<()> {
+    if mode == "wal" {
         return Ok(());
     }
+    let why = format!("it stays in mode {mode} and will not write ahead");
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(code, Some(why)))
+}
+
+fn make_tables(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     if version == 1 {
         transaction.execute_batch(FROM_VERSION_1)?;
