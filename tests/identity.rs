@@ -24,7 +24,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// The options of [`RUN`] with some of them replaced, and others added.
-pub(crate) fn with<'a>(changed: &'a str) -> Vec<&'a str> {
+pub(crate) fn with(changed: &str) -> Vec<&str> {
     let (mut options, changed) = (words(RUN), words(changed));
     let mut rest = changed.as_slice();
     while let [name, after @ ..] = rest {
