@@ -132,20 +132,6 @@ fn calls_that_were_written_down_in_another_order_than_numbered_hold() {
 }
 
 #[test]
-fn a_call_that_is_there_twice_is_found() {
-    let directory = run();
-    let twice = retold(directory.path(), |record| {
-        if let Record::CallStarted { intent } = record {
-            intent.id = CallId(intent.id.0.max(2));
-        }
-    });
-    let found = block_on(audit(twice.path())).unwrap();
-    let told =
-        found.discrepancies.iter().any(|said| said.contains("a second call has the number 2"));
-    assert!(told, "{:?}", found.discrepancies);
-}
-
-#[test]
 fn a_table_that_does_not_follow_from_the_records_is_found() {
     let directory = run();
     let file = directory.path().join(SqliteJournal::FILE);
