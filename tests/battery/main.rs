@@ -9,6 +9,7 @@ mod collecting;
 mod judged;
 mod life;
 mod probes;
+mod programs;
 mod table;
 mod tampering;
 

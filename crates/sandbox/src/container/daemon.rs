@@ -11,13 +11,15 @@ use super::options::{ContainerOptions, ContainerUser};
 /// Where daemons listen, tried in this order.
 const SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
 /// Seconds that one answer of the daemon may take; streams are not bound by it.
-const PATIENCE: u64 = 120;
+pub(super) const PATIENCE: u64 = 120;
 
 /// A daemon that answered.
 #[derive(Clone, Debug)]
 pub(super) struct Daemon {
     /// The client.
     pub(super) docker: Docker,
+    /// Where it listens.
+    pub(super) socket: PathBuf,
     /// What it says of itself.
     pub(super) info: SystemInfo,
     /// Whether it reads paths as patterns, so that it cannot be asked for a file named `*` (seen with Podman 4.3, which knows
@@ -46,7 +48,7 @@ pub(super) async fn connect(socket: Option<&Path>) -> Result<Daemon> {
     let version = docker.version().await.map_err(unreachable)?;
     let mut components = version.components.iter().flatten();
     let reads_patterns = components.any(|component| component.name.contains("Podman"));
-    Ok(Daemon { docker, info, reads_patterns })
+    Ok(Daemon { docker, socket: path, info, reads_patterns })
 }
 
 fn found() -> Result<PathBuf> {

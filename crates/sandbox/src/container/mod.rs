@@ -14,6 +14,7 @@ mod files;
 mod health;
 mod image;
 mod options;
+mod remover;
 mod sandbox;
 mod script;
 mod session;

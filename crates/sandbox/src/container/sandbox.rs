@@ -10,6 +10,7 @@ use harness_core::{
 
 use super::daemon::Daemon;
 use super::options::{ContainerOptions, ContainerUser};
+use super::remover::Remover;
 use super::session::ContainerSession;
 use super::{create, daemon, image, sweep};
 
@@ -17,11 +18,16 @@ use super::{create, daemon, image, sweep};
 ///
 /// No directory, device or socket of the host is in a container, capabilities are dropped, new privileges refused, and
 /// the network is off unless both task and operator ask for it. Cheap to clone.
+///
+/// Dropping the last clone, or the last session if that is later, waits until the containers of dropped sessions are
+/// removed, a minute at most: a program that drops its sandbox before it ends leaves none behind.
 #[derive(Clone, Debug)]
 pub struct ContainerSandbox {
     daemon: Daemon,
     options: Arc<ContainerOptions>,
     isolation: Isolation,
+    /// Sessions share it: the last of them and of this sandbox's clones waits until no container is left.
+    remover: Arc<Remover>,
 }
 
 impl ContainerSandbox {
@@ -38,7 +44,8 @@ impl ContainerSandbox {
         let daemon = daemon::connect(options.socket.as_deref()).await?;
         sweep::sweep(&daemon.docker).await;
         let isolation = daemon::isolation(&options, &daemon.info);
-        Ok(Self { daemon, options: Arc::new(options), isolation })
+        let remover = Arc::new(Remover::new(daemon.socket.clone()));
+        Ok(Self { daemon, options: Arc::new(options), isolation, remover })
     }
 
     /// Builds the Dockerfile of a directory and gives the image's name, for [`Environment::image`]. The same content is
@@ -75,7 +82,9 @@ impl ContainerSandbox {
         let variables = create::variables(self.options.user, environment);
         let user = self.options.user;
         let workdir = environment.workdir.clone();
-        let session = ContainerSession::start(&self.daemon, body, user, workdir, variables).await?;
+        let remover = Arc::clone(&self.remover);
+        let session =
+            ContainerSession::start(&self.daemon, remover, body, user, workdir, variables).await?;
         if let Some(health) = &self.options.health {
             health.wait(&session).await?;
         }

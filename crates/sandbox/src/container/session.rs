@@ -8,21 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
 use harness_core::{
     Command, Error, ErrorKind, ExecOutput, Exit, File, Fingerprint, Result, SandboxPath, Session,
     stamp_by_command,
 };
 use tokio::io::AsyncWrite;
-use tokio::runtime::Handle;
 
 use super::daemon::Daemon;
 use super::exec::Commands;
 use super::fault::{self, broken};
 use super::files::{Files, missing, no_file};
 use super::options::ContainerUser;
+use super::remover::{Left, Remover, remove};
 use super::script::{COPY_OUT, MOVE_IN};
 
 /// A session of a [`ContainerSandbox`](super::ContainerSandbox)'s.
@@ -37,13 +35,14 @@ impl ContainerSession {
     /// Makes a container and its working directory.
     pub(super) async fn start(
         daemon: &Daemon,
+        remover: Arc<Remover>,
         body: ContainerCreateBody,
         user: ContainerUser,
         workdir: SandboxPath,
         variables: BTreeMap<String, String>,
     ) -> Result<Self> {
         let docker = &daemon.docker;
-        let container = Container::start(docker, body).await?;
+        let container = Container::start(docker, remover, body).await?;
         let files = Files::new(daemon, &container.name, user, workdir.clone());
         files.make_workdir().await?;
         let commands = Commands::new(docker, &container.name, user, workdir, variables);
@@ -129,9 +128,18 @@ struct Container {
     name: String,
     /// Held open for as long as the session lives: its end is the container's.
     hold: Mutex<Option<Hold>>,
-    /// Where a dropped session's last word is said.
-    runtime: Handle,
-    removed: bool,
+    /// Where what is left goes when this is dropped.
+    remover: Arc<Remover>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The daemon was asked to make it.
+    Unborn,
+    Made,
+    /// It never was, or is no longer.
+    Gone,
 }
 
 impl fmt::Debug for Container {
@@ -142,18 +150,29 @@ impl fmt::Debug for Container {
 
 impl Container {
     /// Cancelled half-way, it is removed.
-    async fn start(docker: &Docker, body: ContainerCreateBody) -> Result<Self> {
+    async fn start(
+        docker: &Docker,
+        remover: Arc<Remover>,
+        body: ContainerCreateBody,
+    ) -> Result<Self> {
         let name = format!("self-harness-{}", unique());
         let mut container = Self {
             docker: docker.clone(),
             name: name.clone(),
             hold: Mutex::default(),
-            runtime: Handle::current(),
-            removed: false,
+            remover,
+            state: State::Unborn,
         };
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let created = docker.create_container(Some(options), body).await;
-        created.map_err(|refusal| broken("making a container", refusal))?;
+        if let Err(refusal) = created {
+            // An answer is certain; without one the daemon may be making it all the same.
+            if fault::status(&refusal).is_some() {
+                container.state = State::Gone;
+            }
+            return Err(broken("making a container", refusal));
+        }
+        container.state = State::Made;
         let options = AttachContainerOptionsBuilder::default().stdin(true).stream(true).build();
         let attached = docker.attach_container(&name, Some(options)).await;
         let hold = attached.map_err(|refusal| broken("holding a container", refusal))?.input;
@@ -165,34 +184,16 @@ impl Container {
 
     async fn remove(&mut self) -> Result<()> {
         remove(&self.docker, &self.name).await?;
-        self.removed = true;
+        self.state = State::Gone;
         Ok(())
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if self.removed {
-            return;
-        }
-        let (docker, name) = (self.docker.clone(), self.name.clone());
-        // The end of `hold` does the same where the runtime is gone, only later.
-        self.runtime.spawn(async move { remove(&docker, &name).await });
-    }
-}
-
-/// Ends every process of a container and removes it, whoever else does the same.
-async fn remove(docker: &Docker, name: &str) -> Result<()> {
-    loop {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match docker.remove_container(name, Some(options)).await {
-            Ok(()) => return Ok(()),
-            Err(refusal) if fault::is_missing(&refusal) => return Ok(()),
-            // Its own removal is under way: look again until it is through.
-            Err(refusal) if fault::status(&refusal) == Some(409) => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-            Err(refusal) => return Err(broken("removing a container", refusal)),
+        if self.state != State::Gone {
+            let unborn = self.state == State::Unborn;
+            self.remover.take(Left { name: self.name.clone(), unborn });
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A Podman of the tests' own: its store below the build directory, its socket nowhere else.
+//! A Podman of the tests' own: its store below the build directory, its socket nowhere else. Or a daemon that somebody else
+//! started for the tests: `HARNESS_TEST_DOCKER_SOCKET` names the socket of a Docker Engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,15 @@ pub(crate) fn socket() -> &'static Result<PathBuf, String> {
     SOCKET.get_or_init(start)
 }
 
+/// A Docker Engine that was started for these tests.
+fn engine() -> Option<PathBuf> {
+    std::env::var_os("HARNESS_TEST_DOCKER_SOCKET").map(PathBuf::from)
+}
+
 fn start() -> Result<PathBuf, String> {
+    if let Some(socket) = engine() {
+        return Ok(socket);
+    }
     let version = Command::new("podman").arg("--version").output();
     version.map_err(|error| {
         format!("podman cannot be run: {error} (Debian: podman runc catatonit)")
@@ -51,8 +60,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("podman")
 }
 
-/// Podman with the tests' configuration.
+/// Podman with the tests' configuration, or the client of the Engine.
 fn podman() -> Command {
+    if let Some(socket) = engine() {
+        let mut docker = Command::new("docker");
+        docker.arg("--host").arg(format!("unix://{}", socket.display()));
+        return docker;
+    }
     let mut podman = Command::new("podman");
     podman.env("CONTAINERS_CONF", root().join("containers.conf"));
     podman.env("CONTAINERS_STORAGE_CONF", root().join("storage.conf"));
@@ -62,8 +76,14 @@ fn podman() -> Command {
 
 /// Does what a person would at the command line.
 pub(crate) fn run(arguments: &[&str]) {
+    said(arguments);
+}
+
+/// The same, and what it printed.
+pub(crate) fn said(arguments: &[&str]) -> String {
     let output = podman().args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Without systemd: groups by the file system, events to a file, and runc, which knows cgroup v1.

@@ -194,7 +194,7 @@ fn an_image_is_pulled_from_a_registry() {
         podman::run(&["tag", image, &name]);
         podman::run(&["push", "--quiet", &name]);
         // Named alone, an image loses all its names.
-        podman::run(&["untag", image, &name]);
+        podman::run(&["rmi", &name]);
         let environment = Environment { image: Some(name), ..Environment::default() };
         let session = open(&connect(options).await, &environment).await;
         assert_eq!(stdout(&*session, "echo from the registry").await, "from the registry\n");
@@ -222,8 +222,7 @@ fn a_command_in_a_lost_container_is_the_sandboxs_failure() {
         let session = open(&connect(options).await, &Environment::default()).await;
         // The daemon's name for it shows in its own table of mounts.
         let mounts = stdout(&*session, "cat /proc/self/mountinfo").await;
-        let id =
-            mounts.split("/overlay-containers/").nth(1).and_then(|rest| rest.split('/').next());
+        let id = mounts.split("containers/").nth(1).and_then(|rest| rest.split('/').next());
         podman::run(&["rm", "--force", id.unwrap()]);
         let failed = session.exec(&Command::shell("true")).await.unwrap_err();
         assert_eq!(failed.kind(), ErrorKind::Sandbox);
@@ -241,4 +240,59 @@ fn a_link_loop_is_no_file() {
         assert!(matches!(read.kind(), ErrorKind::NotFound | ErrorKind::NotAFile), "{read}");
         session.close().await.unwrap();
     });
+}
+
+/// A run once ended with a container left: the removal of a dropped session was a task on a runtime that ended with the run, and
+/// a container whose making was cancelled can come to be after its removal has found nothing.
+#[test]
+fn an_engine_that_dropped_its_sandbox_leaves_no_container() {
+    let Some(options) = block_on(given()) else { return };
+    let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sessions::an_engine", "--nocapture", "--test-threads=1"])
+        .env(ENGINE, options.socket.unwrap())
+        .env("HARNESS_TEST_IMAGE", options.image.unwrap())
+        .spawn()
+        .unwrap();
+    let pid = engine.id();
+    assert!(engine.wait().unwrap().success());
+    // Its name on the label: boot, process, start.
+    let format = "{{.Names}} {{.Labels}}";
+    let all = podman::said(&["ps", "--all", "--format", format]);
+    let left: Vec<_> = all.lines().filter(|line| line.contains(&format!("/{pid}/"))).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+const ENGINE: &str = "HARNESS_TEST_ENGINE_SOCKET";
+
+/// Not a test by itself: the engine, whose owner sees that its sessions were there.
+#[test]
+fn an_engine() {
+    let Ok(socket) = std::env::var(ENGINE) else { return };
+    let options = ContainerOptions {
+        socket: Some(socket.into()),
+        image: std::env::var("HARNESS_TEST_IMAGE").ok(),
+        ..ContainerOptions::default()
+    };
+    for round in 1..=3 {
+        // Another runtime each time, gone before the sandbox is dropped.
+        let sandbox = block_on(async {
+            let sandbox = connect(options.clone()).await;
+            let environment = Environment::default();
+            let session = open(&sandbox, &environment).await;
+            let other = open(&sandbox, &environment).await;
+            let all = podman::said(&["ps", "--format", "{{.Labels}}"]);
+            let mine = format!("/{}/", std::process::id());
+            assert_eq!(all.lines().filter(|line| line.contains(&mine)).count(), 2, "{all}");
+            stdout(&*session, "sleep 1000 >/dev/null 2>&1 &").await;
+            drop(session);
+            // Cancelled somewhere on its way.
+            for millis in [1, 5, 20, 60, 150] {
+                let patience = Duration::from_millis(millis * round);
+                let _ = tokio::time::timeout(patience, sandbox.open(&environment)).await;
+            }
+            drop(other);
+            sandbox
+        });
+        drop(sandbox);
+    }
 }

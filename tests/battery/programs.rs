@@ -1,0 +1,168 @@
+//! The tools that people use by hand, as they use them: the built programs, at every level.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use harness_sandbox::SandboxKind;
+
+use crate::level;
+
+/// An example beside this test's binary, which cargo builds with it.
+fn program(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is missing: `cargo build --examples`", path.display());
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+fn exec(level: &str, options: &[&str], script: &str) -> (i32, String, String) {
+    let mut command = program("sandbox_run");
+    command.args(["exec", "--level", level]).args(options).args(["--", "bash", "-c", script]);
+    said(&command.output().unwrap())
+}
+
+fn levels() -> Vec<&'static str> {
+    let all = [
+        (SandboxKind::Full, "full"),
+        (SandboxKind::User, "user"),
+        (SandboxKind::Landlock, "landlock"),
+    ];
+    all.into_iter().filter(|(kind, _)| level(*kind).is_some()).map(|(_, name)| name).collect()
+}
+
+#[test]
+fn exec_passes_streams_and_the_true_status_through() {
+    for level in levels() {
+        let (code, stdout, stderr) = exec(level, &[], "echo out; echo err >&2; exit 7");
+        assert_eq!((code, stdout.as_str()), (7, "out\n"), "{level}: {stderr}");
+        assert!(stderr.contains("err\n") && stderr.contains("sandbox_run: "), "{level}: {stderr}");
+        for (script, expected) in [
+            ("true", 0),
+            ("kill -9 $$", 137),
+            ("kill -TERM $$", 143),
+            ("exec /nowhere/to/be/found", 127),
+        ] {
+            let (code, _, stderr) = exec(level, &[], script);
+            assert_eq!(code, expected, "{level}: {script}: {stderr}");
+        }
+        let (code, _, stderr) = exec(level, &["--timeout", "300ms"], "trap '' TERM; sleep 100");
+        assert_eq!(code, 124, "{level}: {stderr}");
+        let (code, stdout, stderr) =
+            exec(level, &["--output", "10"], "head -c 1000 /dev/zero | tr '\\0' x");
+        assert_eq!((code, stdout.as_str()), (0, "xxxxxxxxxx"), "{level}");
+        assert!(
+            stderr.contains("990 bytes of stdout beyond --output were dropped"),
+            "{level}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn exec_works_in_the_directory_that_is_named() {
+    for level in levels() {
+        let directory = tempfile::tempdir().unwrap();
+        if rustix::process::geteuid().is_root() {
+            // Without namespaces only an ordinary owner can share one.
+            std::os::unix::fs::chown(directory.path(), Some(12_345), Some(12_345)).unwrap();
+        }
+        let path = directory.path().to_str().unwrap();
+        let (code, _, stderr) = exec(level, &["--workspace", path], "echo made > made");
+        assert_eq!(code, 0, "{level}: {stderr}");
+        assert_eq!(fs::read_to_string(directory.path().join("made")).unwrap(), "made\n", "{level}");
+    }
+}
+
+#[test]
+fn exec_stands_on_a_root_file_system() {
+    let Ok(tarball) = std::env::var("HARNESS_TEST_TARBALL") else {
+        assert!(
+            std::env::var("HARNESS_TEST_REQUIRE").unwrap_or_default().is_empty(),
+            "required, but: HARNESS_TEST_TARBALL is not set"
+        );
+        return;
+    };
+    let store = std::env::var("HARNESS_TEST_STORE")
+        .unwrap_or_else(|_| concat!(env!("CARGO_TARGET_TMPDIR"), "/roots").to_owned());
+    for level in levels().into_iter().filter(|level| *level != "landlock") {
+        let options = ["--root", &tarball, "--store", &store];
+        let (code, stdout, stderr) = exec(level, &options, ". /etc/os-release; echo $ID; id -u");
+        assert_eq!((code, stdout.as_str()), (0, "debian\n0\n"), "{level}: {stderr}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let wrong: [(&[&str], i32, &str); 5] = [
+        (&["exec", "--level", "fortress", "--", "true"], 2, "fortress"),
+        (&["exec", "--no-such-flag", "--", "true"], 2, "no-such-flag"),
+        (&["exec"], 2, "COMMAND"),
+        (&["exec", "--workspace", "/nowhere", "--", "true"], 125, "/nowhere is not a directory"),
+        (&["exec", "--root", "/nowhere.tar", "--", "true"], 125, "/nowhere.tar"),
+    ];
+    for (arguments, expected, words) in wrong {
+        let (code, _, stderr) = said(&program("sandbox_run").args(arguments).output().unwrap());
+        assert_eq!(code, expected, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn collect_and_verify_judge_what_is_declared() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| -> PathBuf { place.path().join(name) };
+    for name in ["work", "tests"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("work/answer.txt"), "right\n").unwrap();
+    fs::write(at("work/other"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", at("work/link")).unwrap();
+    let tests = "if [ \"$(cat answer.txt)\" = right ] && [ ! -e other ]; then echo 1; else echo 0; fi > \"$VERIFIER_LOGS_PATH/reward.txt\"\n";
+    fs::write(at("tests/test.sh"), tests).unwrap();
+    let mut collect = program("sandbox_run");
+    let (code, stdout, _) = said(
+        &collect
+            .arg("collect")
+            .arg("--from")
+            .arg(at("work"))
+            .arg("--to")
+            .arg(at("copy"))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("left out: ") && at("copy/answer.txt").exists(), "{stdout}");
+    assert!(at("copy/link").symlink_metadata().is_err());
+    for level in levels() {
+        let verify = |more: &[&str]| {
+            let mut command = program("sandbox_run");
+            command.args(["verify", "--level", level]).arg("--workspace").arg(at("work"));
+            said(&command.arg("--tests").arg(at("tests")).args(more).output().unwrap())
+        };
+        let (code, stdout, stderr) = verify(&["--artifact", "answer.txt"]);
+        assert_eq!(code, 0, "{level}: {stdout}{stderr}");
+        let (code, stdout, _) = verify(&[]);
+        assert_eq!(code, 1, "{level}: all of it was declared: {stdout}");
+        let (code, _, stderr) = verify(&["--artifact", "../tests/test.sh"]);
+        assert_eq!(code, 125, "{level}: {stderr}");
+    }
+}
+
+#[test]
+fn doctor_tells_what_there_is() {
+    let (code, stdout, stderr) = said(&program("doctor").output().unwrap());
+    let best = levels().first().copied();
+    assert_eq!(code == 0, best.is_some(), "{stdout}{stderr}");
+    for word in
+        ["user namespaces", "Landlock", "seccomp", "control groups", "overlayfs", "--sandbox auto"]
+    {
+        assert!(stdout.contains(word), "{word}: {stdout}");
+    }
+}
