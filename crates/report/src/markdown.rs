@@ -230,6 +230,10 @@ fn write_promoted(
 
 fn write_round(out: &mut String, round: &RoundSummary) -> std::fmt::Result {
     writeln!(out, "### Round {}\n", round.round)?;
+    if let Some(words) = &round.pruned {
+        let tip: String = round.tip.chars().take(12).collect();
+        return writeln!(out, "This was {}: harness {tip}.\n", escaped(words));
+    }
     writeln!(
         out,
         "The incumbent passes {} held-in and {} held-out.\n",

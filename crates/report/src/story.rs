@@ -225,6 +225,10 @@ fn finished(report: &RoundReport) -> String {
             ancestor.short()
         );
     }
+    if let Some(words) = RoundSummary::of(report).pruned {
+        let (from, to) = (report.incumbent.short(), report.tip.short());
+        return format!("round {round}: {words} (harness {from} → {to})");
+    }
     if report.promoted.is_empty() {
         return format!("round {round} promoted nothing: the harness stays {}", report.tip.short());
     }

@@ -61,6 +61,14 @@ fn heading(summary: &Summary) -> String {
 }
 
 fn round_lines(round: &RoundSummary) -> Vec<String> {
+    if let Some(words) = &round.pruned {
+        return vec![format!(
+            "Round {}: {}: harness {}",
+            round.round,
+            plain(words),
+            short(&round.tip)
+        )];
+    }
     let mut lines = vec![format!(
         "Round {}: incumbent {} passes {} held-in and {} held-out",
         round.round,

@@ -92,6 +92,38 @@ fn real(mut run: RunReport) -> RunReport {
 }
 
 #[test]
+fn what_each_edit_is_worth_is_in_every_form_of_the_report() {
+    let world = World::uniform(20, |_, index| match index {
+        0..8 => WorldTask::new("", 0.0).moved_by("a", 1.0),
+        _ => WorldTask::new("", 1.0),
+    });
+    let mut config = world.config();
+    (config.rounds, config.width, config.attempts) = (2, 1, 1);
+    let page = Page::default();
+    let builder = world.engine(WorldHarness::default()).expect("a world").config(config);
+    let builder = builder
+        .proposer(ScriptedProposer::cycling(["idle", "a"].map(|l| WorldEdit::new(l, 1.0)).to_vec()))
+        .validator(ScriptedValidator::measuring(|_| harness_core::Verdict::Promote))
+        .observer(ProgressObserver::lines(page.clone()))
+        .pruning(harness_core::Pruning::default());
+    let mut engine = block_on(builder.build()).expect("an engine");
+    let summary = Summary::of(&block_on(engine.run()).expect("a run"));
+    let [idle, a] = &summary.worth[..] else { panic!("two edits") };
+    assert!(idle.removed && !a.removed);
+    let (worth, interval) = (a.worth.expect("trials"), a.interval.expect("trials"));
+    assert!((worth - 0.4).abs() < 1e-9 && interval.low > 0.0 && interval.high >= worth);
+    let sentence = "a pruning: 1 of 2 edits go";
+    assert!(page.text().contains(sentence), "{}", page.text());
+    for shown in [markdown(&summary), run_table(&summary)] {
+        assert!(shown.contains(sentence), "{shown}");
+        assert!(
+            shown.contains("+40.0 points (") && shown.contains("no worse without it"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn the_summary_holds_what_the_run_holds() {
     let run = improving();
     let summary = Summary::of(&run);

@@ -34,6 +34,9 @@ pub struct RoundSummary {
     /// The digest of the earlier version that the round went back to; null when it did not.
     #[serde(default)]
     pub reverted_to: Option<String>,
+    /// What a pruning took out, in a sentence; null for every other round. A pruning measures no incumbent.
+    #[serde(default)]
+    pub pruned: Option<String>,
 }
 
 /// A recurring failure pattern.
@@ -115,6 +118,7 @@ impl RoundSummary {
             composition: report.composition.as_ref().map(|decision| decision.reason.clone()),
             drift: report.drift.iter().map(DriftSummary::of).collect(),
             reverted_to: report.reverted_to().as_ref().map(ToString::to_string),
+            pruned: pruned(report),
         }
     }
 }
@@ -166,4 +170,27 @@ impl Change {
     fn of(pair: &Pair) -> Self {
         Self { incumbent: Rate::of(&pair.incumbent), candidate: Rate::of(&pair.candidate) }
     }
+}
+
+/// What a pruning took out; `None` for a round that is none.
+pub(crate) fn pruned(report: &RoundReport) -> Option<String> {
+    if !report.is_pruning() {
+        return None;
+    }
+    let removed = |ablation: &&harness_core::Ablation| {
+        ablation.outcome == harness_core::AblationOutcome::Removed
+    };
+    let gone: Vec<&str> = report
+        .ablations
+        .iter()
+        .filter(removed)
+        .map(|ablation| ablation.proposal.as_str())
+        .collect();
+    let all = report.ablations.len();
+    Some(if gone.is_empty() {
+        format!("a pruning: all {all} edits stay")
+    } else {
+        let (count, names) = (gone.len(), gone.join(", "));
+        format!("a pruning: {count} of {all} edits go ({names})")
+    })
 }
