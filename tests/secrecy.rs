@@ -8,8 +8,8 @@ use harness_core::testing::{
     ScriptedLlm, ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    Brief, Completion, Fingerprint, Journal, MemoryJournal, Proposal, Proposer, Record, Result,
-    StageContext,
+    Brief, Completion, Fingerprint, Journal, MemoryJournal, Proposal, Proposer, Record, Replay,
+    Result, StageContext,
 };
 use harness_miner::SignatureMiner;
 use harness_proposer::LlmProposer;
@@ -54,6 +54,17 @@ async fn asked() -> BTreeMap<String, Vec<String>> {
     let first = engine.round().await.unwrap();
     assert!(!first.judged.is_empty(), "the validator had something to judge");
     engine.round().await.unwrap();
+    // Judged again from the journal alone: the readings are on record, and nobody is asked.
+    let requests = model.requests();
+    let replay = Replay::<WorldHarness>::read(&*journal).await.unwrap();
+    let validator =
+        RegressionValidator::from(GateKind::Sequential).with_reader(SignatureMiner::new());
+    let rounds = replay.with_benchmark(world.benchmark().unwrap()).judge(&validator).await.unwrap();
+    assert!(
+        rounds.len() == 2 && rounds.iter().all(harness_core::ReplayedRound::agrees),
+        "{rounds:#?}"
+    );
+    assert_eq!(model.requests().len(), requests.len());
     let mut stages = BTreeMap::new();
     let mut records = journal.scan().await.unwrap();
     while let Some(record) = records.next().await {
@@ -62,7 +73,7 @@ async fn asked() -> BTreeMap<String, Vec<String>> {
         }
     }
     let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in model.requests() {
+    for request in requests {
         let text = serde_json::to_string(&request.messages).unwrap();
         asked.entry(stages[&Fingerprint::of(&request).unwrap()].clone()).or_default().push(text);
     }

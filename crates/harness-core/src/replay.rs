@@ -247,10 +247,6 @@ impl<H: Harness> Replay<H> {
     fn arena(&self, round: u32, phase: Phase) -> Arena<H> {
         let (trials, benchmark) = (Arc::clone(&self.trials), Arc::clone(&self.benchmark));
         let arena = Arena::recorded(trials, benchmark, self.attempts, self.seed, round, phase);
-        let asked = self.consulted.keys().any(|(of, stage, ..)| *of == round && stage == JUDGE);
-        if !asked {
-            return arena;
-        }
         let recorded = Arc::clone(&self.consulted);
         arena.with_stage(StageContext::on_record(recorded, JUDGE, round, self.seed))
     }

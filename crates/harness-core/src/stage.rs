@@ -22,6 +22,7 @@ pub struct StageContext {
     stage: String,
     round: u32,
     seed: u64,
+    on_record: bool,
 }
 
 /// No model: what is not on record has no answer.
@@ -61,7 +62,7 @@ impl StageContext {
         let asked = Mutex::default();
         let stage = stage.to_owned();
         let meter = meter.for_purpose(Purpose::Stage { round, stage: stage.clone() });
-        Self { meter, recorded, asked, stage, round, seed }
+        Self { meter, recorded, asked, stage, round, seed, on_record: false }
     }
 
     /// A context that only knows what was answered before: whoever asks anything else is refused.
@@ -69,7 +70,13 @@ impl StageContext {
         let model = Arc::new(Nobody(ModelId::new("journal", "on record")));
         let purpose = Purpose::Stage { round, stage: stage.to_owned() };
         let meter = Meter::new(model, Arc::new(Ledger::unlimited()), purpose);
-        Self::new(&meter, recorded, stage, round, seed)
+        Self { on_record: true, ..Self::new(&meter, recorded, stage, round, seed) }
+    }
+
+    /// Whether nobody answers any more: of a recorded run that is judged again. What it was not asked then has no answer
+    /// ([`ErrorKind::Journal`]).
+    pub fn is_on_record(&self) -> bool {
+        self.on_record
     }
 
     /// Who answers.

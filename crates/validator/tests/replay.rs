@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use harness_core::testing::{ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask};
-use harness_core::{EngineConfig, MemoryJournal, Replay, Replayed, ReplayedRound};
+use harness_core::testing::{
+    EvidenceReader, ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask,
+};
+use harness_core::{EngineConfig, MemoryJournal, Pruning, Replay, Replayed, ReplayedRound};
 use harness_validator::{GateKind, RegressionValidator};
 
 /// Flaky tasks, a lever that helps some, and one that does nothing.
@@ -19,6 +21,16 @@ fn world() -> World {
 
 /// Runs three rounds under one gate, and judges them again under another.
 fn rejudged(ran: GateKind, asked: GateKind, seed: u64) -> Vec<ReplayedRound> {
+    let [ran, asked] = [ran, asked].map(RegressionValidator::from);
+    judged_again(ran, &asked, seed, None)
+}
+
+fn judged_again(
+    ran: RegressionValidator,
+    asked: &RegressionValidator,
+    seed: u64,
+    pruning: Option<Pruning>,
+) -> Vec<ReplayedRound> {
     let (world, journal) = (world(), Arc::new(MemoryJournal::default()));
     let config = EngineConfig { seed, rounds: 3, width: 2, dry_rounds: 0, ..world.config() };
     let edits = ["idle", "good", "still"].map(|lever| WorldEdit::new(lever, 1.0)).to_vec();
@@ -28,12 +40,16 @@ fn rejudged(ran: GateKind, asked: GateKind, seed: u64) -> Vec<ReplayedRound> {
         .config(config)
         .journal(Arc::clone(&journal))
         .proposer(ScriptedProposer::cycling(edits))
-        .validator(RegressionValidator::from(ran));
+        .validator(ran);
+    let builder = match pruning {
+        Some(pruning) => builder.pruning(pruning),
+        None => builder,
+    };
     block_on(async {
         builder.build().await.expect("an engine").run().await.expect("a run");
         let replay = Replay::<WorldHarness>::read(&*journal).await.expect("a journal");
         let replay = replay.with_benchmark(world.benchmark().expect("tasks"));
-        replay.judge(&RegressionValidator::from(asked)).await.expect("a replay")
+        replay.judge(asked).await.expect("a replay")
     })
 }
 
@@ -49,6 +65,16 @@ fn every_verdict_of_a_run_follows_from_its_stored_trials() {
                     assert_eq!(judged.replayed, Replayed::Decided(judged.recorded.clone()));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_validator_read_held_out_failures_and_that_was_pruned_is_judged_alike() {
+    let validator = || RegressionValidator::from(GateKind::Sequential).with_reader(EvidenceReader);
+    for seed in 0..4 {
+        for round in judged_again(validator(), &validator(), seed, Some(Pruning::default())) {
+            assert!(round.agrees(), "seed {seed}: {round:#?}");
         }
     }
 }
