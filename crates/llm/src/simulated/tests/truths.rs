@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::simulated::dice::Dice;
+use crate::simulated::luck::Luck;
 use crate::simulated::traits::Traits;
 use crate::simulated::{Facts, Truth};
 
@@ -129,6 +130,40 @@ fn the_truth_is_the_same_for_everyone_who_asks() {
     let mixed = Profile::named("mixed").unwrap().0;
     for harness in controls() {
         assert!((rate(mixed, 5, &harness) - rate(mixed, 5, &harness)).abs() < 1e-15);
+    }
+}
+
+/// What is published is what is drawn: over many models of a profile, the tasks that bring a weakness out, those out of reach, and
+/// the attempts in which it acts.
+#[test]
+fn weaknesses_act_as_often_as_is_published() {
+    const DRAWN: u32 = 4000;
+    for Profile(doses) in Profile::all() {
+        let tasks: Vec<Dice> =
+            (0..DRAWN).map(|seed| Dice::new(doses.name, seed.into()).narrowed("count")).collect();
+        let traits: Vec<Traits> = tasks.iter().map(|task| Traits::of(task, doses)).collect();
+        let share = |count: usize| count as f64 / f64::from(DRAWN);
+        let is_near = |seen: f64, published: f64, what: &str| {
+            // Five standard deviations of a share.
+            let deviation = (published * (1.0 - published) / f64::from(DRAWN)).sqrt();
+            assert!((seen - published).abs() <= 5.0 * deviation, "{} {what}: {seen}", doses.name);
+        };
+        is_near(
+            share(traits.iter().filter(|it| it.is_beyond).count()),
+            doses.out_of_reach,
+            "beyond",
+        );
+        for (weakness, acts) in doses.weaknesses {
+            let is_prone = |it: &&Traits| it.prone.contains(weakness);
+            let prone = traits.iter().filter(is_prone).count();
+            is_near(share(prone), acts.prone_share, &format!("{weakness:?}"));
+            // An attempt draws one number for a weakness, under the name by which its mind asks.
+            let asked = format!("suffers {weakness:?}");
+            let drawn = tasks.iter().filter(|task| {
+                Luck::Drawn(task.narrowed("an attempt")).happens(&asked, acts.when_prone)
+            });
+            is_near(share(drawn.count()), acts.when_prone, &asked);
+        }
     }
 }
 
