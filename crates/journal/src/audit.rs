@@ -305,6 +305,19 @@ impl Auditor {
         }
     }
 
+    /// A pruning builds anew from edits that were promoted before; it brings none.
+    fn pruned(&mut self, promotion: Promotion<Value>) {
+        for kept in &promotion.edits {
+            let mut promoted = self.audit.lineage.iter();
+            let known =
+                promoted.any(|edit| edit.proposal == kept.proposal && edit.edit == kept.edit);
+            self.must(known, || {
+                format!("the edit {} stays in a pruning and was never promoted", kept.proposal)
+            });
+        }
+        self.audit.promotions.push(promotion);
+    }
+
     fn promoted(&mut self, report: &RoundReport, promotion: Promotion<Value>) {
         let last = self.audit.promotions.last().map(|last| last.child);
         let follows = last.is_none_or(|child| child == promotion.parent);
@@ -315,6 +328,9 @@ impl Auditor {
         self.must(promotion.child == report.tip, || {
             format!("round {round} ends with another harness than it promoted")
         });
+        if report.is_pruning() {
+            return self.pruned(promotion);
+        }
         for promoted in &promotion.edits {
             let judged =
                 report.judged.iter().find(|judged| judged.proposal.id == promoted.proposal);

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use harness_core::testing::ManualClock;
-use harness_core::{CallId, ErrorKind, Record};
+use harness_core::testing::{
+    ManualClock, ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
+};
+use harness_core::{CallId, EngineConfig, ErrorKind, Pruning, Record, Verdict};
 use harness_journal::{SqliteJournal, audit};
 use rusqlite::Connection;
 
@@ -47,6 +49,39 @@ fn a_sound_journal_holds_and_shows_what_speaks_for_each_edit() {
     let evidence = edit.decision.as_ref().unwrap().evidence.as_ref().unwrap();
     assert!(!evidence.trials.is_empty());
     assert_eq!(found.spent.calls, found.scored, "one call a trial");
+}
+
+#[test]
+fn a_journal_of_a_pruned_run_holds_and_an_edit_that_a_pruning_invents_is_found() {
+    let world = World::uniform(20, |_, index| match index {
+        0..8 => WorldTask::new("", 0.0).moved_by("a", 1.0),
+        _ => WorldTask::new("", 1.0),
+    });
+    let config = EngineConfig { rounds: 2, width: 1, attempts: 1, ..world.config() };
+    let edits = ["idle", "a"].map(|lever| WorldEdit::new(lever, 1.0)).to_vec();
+    let directory = tempfile::tempdir().unwrap();
+    block_on(async {
+        let builder = world.engine(WorldHarness::default()).unwrap().config(config);
+        let builder = builder
+            .proposer(ScriptedProposer::cycling(edits))
+            .validator(ScriptedValidator::measuring(|_| Verdict::Promote))
+            .journal(SqliteJournal::open(directory.path()).unwrap())
+            .pruning(Pruning::default());
+        let report = builder.build().await.unwrap().run().await.unwrap();
+        assert!(report.rounds.last().unwrap().is_pruning());
+    });
+    let found = block_on(audit(directory.path())).unwrap();
+    assert_eq!(found.discrepancies, Vec::<String>::new());
+    assert_eq!(found.lineage.len(), 2, "what was promoted stays in the history");
+    let lied = retold(directory.path(), |record| {
+        if let Record::Round { report, promotion: Some(promotion) } = record
+            && report.is_pruning()
+        {
+            promotion.edits[0].proposal = "r9-p9".into();
+        }
+    });
+    let found = block_on(audit(lied.path())).unwrap().discrepancies.join("; ");
+    assert!(found.contains("r9-p9 stays in a pruning and was never promoted"), "{found}");
 }
 
 #[test]
