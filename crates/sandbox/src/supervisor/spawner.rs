@@ -1,5 +1,6 @@
 //! The spawner: waits for the engine's plans, starts one process per session, and cleans up after each.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -9,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Signal, WaitId, WaitIdOptions, pidfd_send_signal, set_child_subreaper,
-    set_dumpable_behavior, waitid,
+    DumpableBehavior, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal,
+    set_child_subreaper, set_dumpable_behavior, wait, waitid,
 };
 
 use super::cgroup::SessionGroup;
@@ -163,12 +164,27 @@ impl Spawner {
         });
     }
 
+    /// Collects whoever ends, in whatever order, until every known child has. A killed view leaves a process in its session's
+    /// pid namespace whose parent is this one now, and the session's first process does not end before that is collected:
+    /// waiting for the session alone, a supervisor once waited for ever.
+    fn collect_all(&self) {
+        let mut open: HashSet<i32> = self.live.iter().map(|session| session.child.pid).collect();
+        while !open.is_empty() {
+            match wait(WaitOptions::empty()) {
+                Ok(Some((pid, _))) => drop(open.remove(&pid.as_raw_nonzero().get())),
+                Err(Errno::INTR) => {}
+                _ => return,
+            }
+        }
+    }
+
     fn end_all(&mut self) {
         for session in &self.live {
             if matches!(session.after, After::Nothing | After::Patience) {
                 let _ = pidfd_send_signal(&session.child.pidfd, Signal::KILL);
             }
         }
+        self.collect_all();
         while !self.live.is_empty() {
             self.bury(self.live.len() - 1);
         }
