@@ -241,14 +241,26 @@ mod tests {
         )
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "few")]
+    fn mean(values: &[(f64, u64)]) -> f64 {
+        let all: u64 = values.iter().map(|(_, count)| count).sum();
+        values.iter().map(|(x, count)| x * *count as f64).sum::<f64>() / all as f64
+    }
+
+    #[test]
+    fn a_pair_that_cannot_have_been_worse_may_refute_the_estimate_of_the_scored_ones() {
+        // Of two pairs one was worse and one was not: the mean change cannot be -1.
+        let pairs = Pairs { worse: 1, not_worse: 1, ..Pairs::default() };
+        assert!(pairs.interval(0.05).unwrap().low > -1.0 && pairs.change() == Some(-1.0));
+    }
+
     proptest! {
         #[test]
-        fn the_estimate_lies_inside_and_both_directions_mirror(pairs in any_pairs()) {
+        fn every_possible_estimate_lies_inside_and_both_directions_mirror(pairs in any_pairs()) {
             prop_assume!(pairs.scored() > 0);
             let there = pairs.interval(0.05).unwrap();
-            let change = pairs.change().unwrap();
-            prop_assert!(-1.0 <= there.low && there.low <= change + 1e-9);
-            prop_assert!(change <= there.high + 1e-9 && there.high <= 1.0);
+            prop_assert!(-1.0 <= there.low && there.low <= mean(&pairs.at_worst()) + 1e-9);
+            prop_assert!(mean(&pairs.at_best()) <= there.high + 1e-9 && there.high <= 1.0);
             let mirrored = Pairs {
                 better: pairs.worse, worse: pairs.better,
                 not_worse: pairs.not_better, not_better: pairs.not_worse, ..pairs
