@@ -9,6 +9,18 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, 
 /// A tree that keeps forking is stopped round by round; this many rounds outrun any process limit.
 const ROUNDS: usize = 2_000;
 
+/// How long a process that was told to stop gets to do so before the table is read again.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// What the table of processes says of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    parent: i32,
+    /// Neither runs nor will before it gets a signal: stopped, dead, or waiting for a stopped child of its own to
+    /// leave `vfork`.
+    still: bool,
+}
+
 /// Kills `root` and everything that descends from it; returns all pids that were killed.
 ///
 /// Everything is stopped before anything is killed: a stopped process can neither fork nor leave its
@@ -20,9 +32,9 @@ pub(super) fn kill_tree(root: i32) -> HashSet<i32> {
 /// Kills the calling process's children, and what descends from them, but for `keep` and their trees.
 pub(super) fn kill_children_but(keep: &[i32]) {
     let own = getpid().as_raw_nonzero().get();
-    let children: Vec<i32> = parents()
+    let children: Vec<i32> = table()
         .into_iter()
-        .filter(|(pid, parent)| *parent == own && !keep.contains(pid))
+        .filter(|(pid, entry)| entry.parent == own && !keep.contains(pid))
         .map(|(pid, _)| pid)
         .collect();
     kill_from(&children);
@@ -45,38 +57,49 @@ pub(super) fn end_descendants(patience: Duration) {
 }
 
 fn kill_from(roots: &[i32]) -> HashSet<i32> {
-    let mut stopped: HashSet<i32> = HashSet::new();
-    for root in roots {
-        signal(*root, Signal::STOP);
-        stopped.insert(*root);
-    }
-    for _ in 0..ROUNDS {
-        let found = descendants(&stopped);
-        if found.is_empty() {
-            break;
-        }
-        for pid in found {
-            signal(pid, Signal::STOP);
-            stopped.insert(pid);
-        }
-    }
-    for pid in &stopped {
+    let known = stop_from(roots);
+    for pid in &known {
         signal(*pid, Signal::KILL);
     }
-    stopped
+    known
 }
 
-/// Those that descend from `known` and are not in it.
-fn descendants(known: &HashSet<i32>) -> HashSet<i32> {
-    let parents = parents();
-    let mut found = HashSet::new();
-    for pid in parents.keys() {
-        let line = ancestry(*pid, &parents);
-        if let Some(below) = line.iter().position(|pid| known.contains(pid)) {
-            found.extend(line.into_iter().take(below));
+/// Stops `roots` and all that descends from them; returns every pid of these trees.
+///
+/// The table is not read in one instant: a process may have ended before its line is read, and its child have begun
+/// after the list was. One reading that finds nobody new therefore proves nothing. Two in a row that find the same
+/// processes, all of them still, do: who runs while the second is made was there at its beginning (only those who run
+/// fork), so it is in that list, so it was in the first one, and was still there.
+fn stop_from(roots: &[i32]) -> HashSet<i32> {
+    let mut known: HashSet<i32> = HashSet::new();
+    let mut quiet = false;
+    for _ in 0..ROUNDS {
+        // Each time: whatever runs in the tree may have continued them.
+        roots.iter().for_each(|root| signal(*root, Signal::STOP));
+        let tree = tree(roots);
+        let found: Vec<i32> = tree.keys().filter(|pid| !known.contains(pid)).copied().collect();
+        found.iter().for_each(|pid| signal(*pid, Signal::STOP));
+        known.extend(&found);
+        if found.is_empty() && tree.values().all(|entry| entry.still) {
+            if quiet {
+                break;
+            }
+            quiet = true;
+        } else {
+            quiet = false;
+            std::thread::sleep(if found.is_empty() { BREATH } else { Duration::ZERO });
         }
     }
-    found
+    known
+}
+
+/// `roots` and those that descend from them, as far as they are there.
+fn tree(roots: &[i32]) -> HashMap<i32, Entry> {
+    let table = table();
+    let parents: HashMap<i32, i32> =
+        table.iter().map(|(pid, entry)| (*pid, entry.parent)).collect();
+    let below = |pid: &i32| ancestry(*pid, &parents).iter().any(|pid| roots.contains(pid));
+    table.into_iter().filter(|(pid, _)| below(pid)).collect()
 }
 
 /// `pid`, its parent, and so on as far as `parents` knows.
@@ -86,14 +109,14 @@ pub(super) fn ancestry(pid: i32, parents: &HashMap<i32, i32>) -> Vec<i32> {
     line.take(parents.len() + 1).collect()
 }
 
-/// The parent of every process that can be seen.
-pub(super) fn parents() -> HashMap<i32, i32> {
+/// Every process that can be seen.
+fn table() -> HashMap<i32, Entry> {
     let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
     entries
         .flatten()
         .filter_map(|entry| {
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            Some((pid, parent_in(&fs::read(format!("/proc/{pid}/stat")).ok()?)?))
+            Some((pid, entry_in(&fs::read(format!("/proc/{pid}/stat")).ok()?)?))
         })
         .collect()
 }
@@ -123,11 +146,12 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The fourth field; the second, the name, may hold anything, parentheses and blanks too.
-fn parent_in(stat: &[u8]) -> Option<i32> {
+/// The third and the fourth field; the second, the name, may hold anything, parentheses and blanks too.
+fn entry_in(stat: &[u8]) -> Option<Entry> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+    let mut rest = std::str::from_utf8(stat.get(end + 1..)?).ok()?.split_whitespace();
+    let still = !matches!(rest.next()?, "R" | "S");
+    Some(Entry { parent: rest.next()?.parse().ok()?, still })
 }
 
 fn signal(pid: i32, signal: Signal) {
@@ -143,14 +167,17 @@ mod tests {
 
     #[test]
     fn the_parent_is_found_behind_an_odd_name() {
-        assert_eq!(parent_in(b"12 (a) R 7 (b)) S 34 12 12 0"), Some(34));
-        assert_eq!(parent_in(b"12 (\xff\n) S 1 1"), Some(1));
-        assert_eq!(parent_in(b""), None);
+        let entry = |parent, still| Some(Entry { parent, still });
+        assert_eq!(entry_in(b"12 (a) R 7 (b)) S 34 12 12 0"), entry(34, false));
+        assert_eq!(entry_in(b"12 (a) T 7 12"), entry(7, true));
+        assert_eq!(entry_in(b"12 (\xff\n) Z 1 1"), entry(1, true));
+        assert_eq!(entry_in(b""), None);
     }
 
     #[test]
     fn the_own_process_is_in_the_table() {
-        let parents = parents();
-        assert!(parents.contains_key(&getpid().as_raw_nonzero().get()));
+        let own = getpid().as_raw_nonzero().get();
+        assert!(table().contains_key(&own));
+        assert!(tree(&[own]).contains_key(&own));
     }
 }
