@@ -1,6 +1,7 @@
 //! A real HTTP server on loopback that answers what it was told to, and the three wires that speak with it.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod faults;
 pub(crate) mod wires;
 
 use std::fmt::{self, Display};
