@@ -1,11 +1,11 @@
 /* Stands between a program and its disk: counts what the program writes to its journal and spoils one operation.
  *
  * Loaded with LD_PRELOAD by the tests of durability, so that the program under test is the real one, unchanged.
- *   MEDDLE_PREFIX  only files whose path begins so
+ *   MEDDLE_PREFIX  only files whose path begins so, and syncs of the directory that they lie in
  *   MEDDLE_MODE    kill: SIGKILL before operation n;  tear: half of write n, then SIGKILL;
  *                  full: from operation n on every write fails with ENOSPC;  sync: sync n fails with EIO, once
  *   MEDDLE_AT      n, from 1; an operation is a sync or the writes between two, except in mode sync, which counts syncs
- *   MEDDLE_LOG     a file that is told of a sync of a file whose sync has failed before
+ *   MEDDLE_LOG     a file that is told, a line each, that n was met, and of each sync of a file whose sync has failed before
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,7 +22,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long count, syncs, skipped;
-static int after_sync = 1;
+static int after_sync = 1, told;
 static ino_t failed;
 
 static int is_mode(const char *mode) {
@@ -49,10 +49,21 @@ static int concerns(int fd) {
   return prefix && path_of(fd, path, sizeof path) && strncmp(path, prefix, strlen(prefix)) == 0;
 }
 
-/* SQLite's rollback journal, which exists only while the file is being made: what it holds can be taken back again and again. */
-static int is_rollback(int fd) {
+/* The directory of the files: a sync of it makes their names last. */
+static int is_directory(int fd) {
+  const char *prefix = getenv("MEDDLE_PREFIX");
   char path[4096];
-  return path_of(fd, path, sizeof path) && strstr(path, "sqlite-journal") != NULL;
+  if (!prefix || !path_of(fd, path, sizeof path)) return 0;
+  size_t length = strlen(path);
+  return strncmp(path, prefix, length) == 0 && strrchr(prefix, '/') == prefix + length;
+}
+
+static void tell(const char *what) {
+  const char *log = getenv("MEDDLE_LOG");
+  if (!log) return;
+  int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  dprintf(out, "%s\n", what);
+  close(out);
 }
 
 /* Whether the moment has come. An operation is a sync, or all writes up to the next one; of those, the n-th dies n modulo 5 writes
@@ -62,7 +73,10 @@ static int has_come(int is_sync) {
   if (is_sync || after_sync) count++;
   after_sync = is_sync;
   int come = count > moment() || (count == moment() && (is_sync || skipped++ >= moment() % 5));
+  int met = come && !told;
+  told |= come;
   pthread_mutex_unlock(&lock);
+  if (met) tell("met");
   return come;
 }
 
@@ -118,22 +132,20 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t where) {
 
 static int spoiled_sync(int fd) {
   struct stat file;
-  if (!concerns(fd) || fstat(fd, &file) != 0) return 0;
+  int directory = is_directory(fd);
+  if ((!directory && !concerns(fd)) || fstat(fd, &file) != 0) return 0;
   if (!is_mode("sync")) {
     if (has_come(1) && !is_mode("full")) die();
     return 0;
   }
   pthread_mutex_lock(&lock);
   int spoil = ++syncs == moment();
-  int again = failed && file.st_ino == failed && !is_rollback(fd);
-  if (spoil) failed = file.st_ino;
+  /* A directory keeps nothing in memory that a failed sync could lose for good: each sync of it is a new one. */
+  int again = failed && file.st_ino == failed;
+  if (spoil && !directory) failed = file.st_ino;
   pthread_mutex_unlock(&lock);
-  const char *log = getenv("MEDDLE_LOG");
-  if (again && log) {
-    int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dprintf(out, "sync %ld: a file whose sync had failed was synced again\n", syncs);
-    close(out);
-  }
+  if (spoil) tell(directory ? "met a directory" : "met");
+  if (again) tell("a file whose sync had failed was synced again");
   return spoil;
 }
 

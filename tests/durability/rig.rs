@@ -155,13 +155,23 @@ fn meddler() -> &'static Path {
 /// A small run in `home`, meddled with at operation `n` on its journal.
 pub(crate) fn meddled(home: &Path, how: Meddling, n: usize) -> Command {
     let mut command = small(home);
+    meddle(&mut command, home, how, n);
+    command
+}
+
+/// Puts the library between `command` and the journal in the state directory `s` of `home`.
+pub(crate) fn meddle(command: &mut Command, home: &Path, how: Meddling, n: usize) {
     command
         .env("LD_PRELOAD", meddler())
         .env("MEDDLE_PREFIX", home.canonicalize().unwrap().join("s/journal."))
         .env("MEDDLE_MODE", how.name())
         .env("MEDDLE_AT", n.to_string())
         .env("MEDDLE_LOG", home.join("meddle.log"));
-    command
+}
+
+/// What the library met in `home`, a line each; nothing where operation `n` never came.
+pub(crate) fn met(home: &Path) -> String {
+    std::fs::read_to_string(home.join("meddle.log")).unwrap_or_default()
 }
 
 /// Calls `trial` with 1, 1 + `step`, … on as many threads as there are processors, until it says that this was beyond the end.

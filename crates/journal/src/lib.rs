@@ -4,6 +4,7 @@ mod audit;
 mod chain;
 mod fault;
 mod lock;
+mod make;
 mod reader;
 mod row;
 mod schema;

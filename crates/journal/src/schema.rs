@@ -1,15 +1,17 @@
 //! Opening the file: its version, its tables, its durability.
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_int};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness_core::Result;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::chain::Link;
 use crate::tip::Tip;
-use crate::{fault, seal};
+use crate::{fault, make, seal};
 
 /// What the file holds now; a program refuses what is above the version it was built for.
 pub(crate) const VERSION: i64 = 2;
@@ -22,20 +24,30 @@ const FROM_VERSION_1: &str = include_str!("migrate.sql");
 const COPY_VERSION_1: &str = "INSERT INTO record SELECT seq, at, kind, round, subject, body, NULL, chain FROM record_1 ORDER BY seq; \
      DROP TABLE record_1;";
 
-/// Opens for writing, makes the tables where there are none.
+/// Opens for writing, makes the file where there is none, and brings one of an earlier version up to date.
 pub(crate) fn open_writing(file: &Path) -> Result<Connection> {
     let failed = |source| fault::failed(file, "opening", source);
-    if file.exists() {
-        // Before anything is opened for writing: what is refused must stay as it is.
-        check_untouched(file)?;
-        seal::lift(file)?;
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    make::unless_there(file)?;
+    // Before anything is opened for writing: what is refused must stay as it is.
+    check_untouched(file)?;
+    seal::lift(file)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(failed)?;
-    settle(&mut connection).map_err(failed)?;
-    Ok(connection)
+    match settle(&mut connection) {
+        Ok(()) => Ok(connection),
+        Err(source) => {
+            leave_the_log(file, &connection);
+            Err(failed(source))
+        }
+    }
+}
+
+/// Closing the file would sync its log once more, and the system may then call safe what it has already given up. The next to
+/// open it reads what is really there.
+pub(crate) fn leave_the_log(file: &Path, connection: &Connection) {
+    if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::warn!(%error, file = %file.display(), "the journal's log will be synced again");
+    }
 }
 
 /// Opens for reading only; needs no lock and disturbs no writer.
@@ -102,13 +114,35 @@ pub(crate) fn check(file: &Path, connection: &Connection) -> Result<()> {
 
 fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    writes_ahead(&mode)?;
     // FULL: with less, a committed transaction may vanish when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "cell_size_check", "ON")?;
+    connection.wal_hook(Some(move_the_log));
+    lay_out(connection)
+}
+
+/// Pages in the log from which on they are moved into the file.
+const LONG_LOG: c_int = 1000;
+
+/// SQLite does the same by itself; but where a sync fails at it, it says nothing and syncs the same file again after a later commit. Here
+/// the commit fails, and with it everything that follows.
+fn move_the_log(log: &Wal, pages: c_int) -> rusqlite::Result<()> {
+    if pages < LONG_LOG {
+        return Ok(());
+    }
+    match log.checkpoint() {
+        // Somebody else is at it: it will be done.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        moved => moved,
+    }
+}
+
+/// Write-ahead logging and the tables, where they are not there yet.
+pub(crate) fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    writes_ahead(&mode)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
         make_tables(connection, version)?;

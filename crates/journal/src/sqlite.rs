@@ -52,7 +52,7 @@ impl SqliteJournal {
         let file = directory.join(Self::FILE);
         let connection = schema::open_writing(&file)?;
         let tip = schema::tip(&file, &connection)?;
-        // So that the file's name survives a crash of the machine as its content does.
+        // So that the log's name survives a crash of the machine as its content does: SQLite does not say whether it did.
         fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(failed)?;
         let writer = Writer::start(&file, connection, tip)?;
         let before = Some(tip.seq);

@@ -8,13 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::channel::oneshot;
 use harness_core::{Error, ErrorKind, Result};
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::row::{Entry, Place};
 use crate::steps::Packed;
 use crate::tip::{Tip, TipFile};
-use crate::{fault, seal};
+use crate::{fault, schema, seal};
 
 /// At most this much in one transaction: what is acknowledged together is also lost together when it fails.
 const MOST_RECORDS: usize = 1024;
@@ -122,7 +121,7 @@ impl Pen {
         let written = self.write(batch).map_err(|source| {
             let why = fault::failed(&self.file, "writing to", source).report();
             self.broken = Some(why.clone());
-            self.leave_the_log();
+            schema::leave_the_log(&self.file, &self.connection);
             why + "; nothing that was acknowledged is lost: make room or mend the disk, and resume the run"
         })?;
         self.tip = written;
@@ -131,16 +130,6 @@ impl Pen {
             tracing::warn!(%error, file = %self.file.display(), "the journal's tip was not written");
         }
         Ok(())
-    }
-
-    /// Closing the file would sync the log once more, and the system may then call safe what it has already given up. The next to
-    /// open it reads what is really there.
-    fn leave_the_log(&self) {
-        if let Err(error) =
-            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        {
-            tracing::warn!(%error, file = %self.file.display(), "the journal's log will be synced again");
-        }
     }
 
     /// One transaction; returns the new tip once it is on disk.
