@@ -66,14 +66,20 @@ const TIDYING: usize = 12;
 fn a_disk_that_fills_up_at_any_write_stops_the_run_and_loses_nothing() {
     let (tried, stopped) = at_every(Meddling::Full);
     assert!(tried >= amount(60, 3), "only {tried} operations were met");
-    assert!(stopped + TIDYING / amount(1, 23) >= tried, "{stopped} of {tried} stopped the run");
+    assert!(
+        stopped + TIDYING.div_ceil(amount(1, 23)) >= tried,
+        "{stopped} of {tried} stopped the run"
+    );
 }
 
 #[test]
 fn a_sync_that_fails_is_final_for_its_file() {
     let (tried, stopped) = at_every(Meddling::Sync);
     assert!(tried >= amount(20, 2), "only {tried} syncs were met");
-    assert!(stopped + TIDYING / amount(1, 23) >= tried, "{stopped} of {tried} stopped the run");
+    assert!(
+        stopped + TIDYING.div_ceil(amount(1, 23)) >= tried,
+        "{stopped} of {tried} stopped the run"
+    );
 }
 
 const LONG_HOME: &str = "DURABILITY_LONG_HOME";
@@ -118,7 +124,7 @@ fn a_sync_that_fails_while_the_log_goes_into_the_file_is_final() {
         met.is_empty()
     });
     assert!(tried >= amount(15, 5), "only {tried} syncs were met");
-    assert!(stopped.into_inner() + TIDYING / amount(1, 3) >= tried);
+    assert!(stopped.into_inner() + TIDYING.div_ceil(amount(1, 3)) >= tried);
 }
 
 /// A journal whose last records are still in its write-ahead log, as a killed run leaves it.
