@@ -225,6 +225,10 @@ fn finished(report: &RoundReport) -> String {
             ancestor.short()
         );
     }
+    if report.is_inconclusive() {
+        let words = RoundSummary::of(report).void_in_words();
+        return format!("round {round} is inconclusive: {words}");
+    }
     if let Some(words) = RoundSummary::of(report).pruned {
         let (from, to) = (report.incumbent.short(), report.tip.short());
         return format!("round {round}: {words} (harness {from} → {to})");

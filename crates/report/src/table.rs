@@ -101,6 +101,9 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
     }
     lines.push(match (&round.reverted_to, round.promoted.is_empty()) {
         (Some(ancestor), _) => format!("  went back to harness {}", short(ancestor)),
+        (None, true) if round.is_inconclusive() => {
+            format!("  inconclusive: {}", round.void_in_words())
+        }
         (None, true) => "  promoted nothing".to_owned(),
         (None, false) => format!(
             "  promoted {}: harness {}",

@@ -151,6 +151,9 @@ impl<H: Harness> Engine<H> {
         async {
             self.runner.observer.observe(&Event::RoundStarted { round });
             let assessed = self.assess(round).await?;
+            if assessed.outcomes().is_mostly_void() {
+                return self.leave_as_it_is(round, &assessed).await;
+            }
             self.calibrate().await?;
             if let Some(better) = drift::better_ancestor(&assessed.drift) {
                 return self.revert(round, &assessed, better).await;
@@ -181,16 +184,29 @@ impl<H: Harness> Engine<H> {
         let attempts = 0..self.attempts_to_assess()?;
         let held_in = arena.trials(tip, arena.tasks::<HeldIn>(), attempts.clone()).await?;
         let held_out = arena.trials(tip, arena.tasks::<HeldOut>(), attempts).await?;
-        require_scored(held_in.score(), HeldIn::NAME)?;
-        require_scored(held_out.score(), HeldOut::NAME)?;
+        require_any_scored(held_in.score(), HeldIn::NAME)?;
+        require_any_scored(held_out.score(), HeldOut::NAME)?;
         Ok(Assessment { held_in, held_out, drift: self.drift()? })
+    }
+
+    /// Ends a round whose trials say too little of the incumbent for anything to be mined or judged: it is inconclusive, and the
+    /// run goes on with the next.
+    async fn leave_as_it_is(&mut self, round: u32, assessed: &Assessment) -> Result<RoundReport> {
+        let nothing = Judgement { judged: Vec::new(), composed: None };
+        let tip = self.lineage.tip();
+        let report = report::round(round, tip, assessed, Vec::new(), &nothing, None)?;
+        self.publish(report, None).await
     }
 
     /// [`EngineConfig::attempts`] for a new incumbent; for one that stood, what the validator needs.
     fn attempts_to_assess(&self) -> Result<u32> {
         let attempts = self.config.attempts;
         let tip = self.lineage.tip().fingerprint()?;
-        let stood = self.past.rounds().last().is_some_and(|report| report.incumbent == tip);
+        let stood = self
+            .past
+            .rounds()
+            .last()
+            .is_some_and(|report| report.incumbent == tip && !report.is_inconclusive());
         let wanted = if stood { self.validator.reassessment(attempts) } else { attempts };
         Ok(wanted.clamp(1, attempts))
     }
@@ -361,17 +377,19 @@ impl<H: Harness> Engine<H> {
     }
 }
 
-/// An assessment that is mostly void says nothing of the harness.
-fn require_scored(score: Score, split: SplitName) -> Result<()> {
-    if score.scored > score.void {
+/// Not one verdict says nothing at all: whatever judges is out of order, and the run waits for somebody to mend it.
+fn require_any_scored(score: Score, split: SplitName) -> Result<()> {
+    if score.scored > 0 {
         return Ok(());
     }
-    let all = score.scored + score.void;
-    let message = format!(
-        "{} of {all} {split} trials could not be scored: nothing can be learnt from the rest",
-        score.void
-    );
+    let message = format!("none of {} {split} trials could be scored", score.void);
     Err(Error::new(ErrorKind::Infrastructure, message))
+}
+
+impl Assessment {
+    fn outcomes(&self) -> Assessed {
+        Assessed { held_in: self.held_in.score(), held_out: self.held_out.score() }
+    }
 }
 
 /// Held-in tasks of which every scored attempt passed.

@@ -51,7 +51,19 @@ pub struct Assessed {
     pub held_out: Score,
 }
 
+impl Assessed {
+    /// Whether, on one of the splits, no more trials were scored than void: the rest says nothing of the harness.
+    pub fn is_mostly_void(&self) -> bool {
+        [self.held_in, self.held_out].iter().any(|score| score.void >= score.scored.max(1))
+    }
+}
+
 impl RoundReport {
+    /// Whether too few of the incumbent's trials could be scored for anything to be mined, proposed or judged.
+    pub fn is_inconclusive(&self) -> bool {
+        self.assessed.is_mostly_void()
+    }
+
     /// Whether the round left the harness as it was.
     pub fn is_dry(&self) -> bool {
         self.tip == self.incumbent
@@ -161,10 +173,7 @@ pub(super) fn round<H: Harness>(
         round,
         incumbent,
         tip: promotion.map_or(incumbent, |promotion| promotion.child),
-        assessed: Assessed {
-            held_in: assessed.held_in.score(),
-            held_out: assessed.held_out.score(),
-        },
+        assessed: assessed.outcomes(),
         weaknesses,
         judged: judged.collect::<Result<_>>()?,
         promoted: judgement

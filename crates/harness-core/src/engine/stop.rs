@@ -37,13 +37,15 @@ impl<H: Harness> Engine<H> {
         if rounds().count() >= self.config.rounds as usize {
             return Some(StopReason::Rounds);
         }
-        let last = rounds().next_back()?;
+        // Nor does an inconclusive round say that there is nothing to mend, or that nothing mends it.
+        let told = || rounds().filter(|report| !report.is_inconclusive());
+        let last = told().next_back()?;
         if last.weaknesses.is_empty()
             && last.assessed.held_in.passed == last.assessed.held_in.scored
         {
             return Some(StopReason::NothingFailed);
         }
-        let dry = rounds().rev().take_while(|report| report.is_dry()).count();
+        let dry = told().rev().take_while(|report| report.is_dry()).count();
         (self.config.dry_rounds > 0 && dry >= self.config.dry_rounds as usize)
             .then_some(StopReason::Dry)
     }

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use harness_core::testing::{InMemorySandbox, Noted, ScriptedLlm, ScriptedVerifier};
 use harness_core::{
-    Environment, Error, ErrorKind, Finish, Isolation, Measured, Outcome, Result, Sandbox, Session,
-    Spent,
+    Environment, Error, ErrorKind, Finish, Isolation, Measured, Outcome, Record, Result,
+    RoundReport, Sandbox, Session, Spent, StopReason,
 };
 
-use crate::setting::{Setting, tasks, trials, verifier};
+use crate::setting::{Setting, learn, tasks, trials, verifier};
 
 /// Fails to open every `nth` session.
 #[derive(Debug)]
@@ -145,4 +145,94 @@ fn an_outage_stops_the_run_and_is_not_taken_for_failures() {
     // When it is over, the run goes on as if it had never been.
     let report = setting.run().unwrap();
     assert_eq!(report.rounds, Setting::default().run().unwrap().rounds);
+}
+
+/// Cannot judge two of the three held-in tasks, as often as an assessment of two attempts tries them; well after that.
+fn broken_for_an_assessment() -> ScriptedVerifier {
+    let left = AtomicU32::new(2 * 2 * 3);
+    ScriptedVerifier::new("broken for a while", move |task, session| {
+        let concerned = matches!(task.name.as_str(), "in-sort" | "in-grep");
+        let breaks = concerned
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+        async move {
+            match breaks {
+                true => Err(Error::new(ErrorKind::Verifier, "no reward was left")),
+                false => harness_core::Verifier::verify(&verifier(), task, session).await,
+            }
+        }
+        .boxed()
+    })
+}
+
+#[test]
+fn a_mostly_void_assessment_makes_an_inconclusive_round_and_the_run_goes_on() {
+    let mut setting = Setting::default();
+    // One dry round would end the run; an inconclusive one is none.
+    setting.config.dry_rounds = 1;
+    setting.pool = vec![learn("sort"), learn("grep")];
+    let work =
+        async { setting.builder().verifier(broken_for_an_assessment()).build().await?.run().await };
+    let report = setting.clock.block_on(work).unwrap();
+    let [first, second, ..] = &report.rounds[..] else { panic!("{:?}", report.rounds) };
+    assert!(first.is_inconclusive() && first.is_dry());
+    assert_eq!((first.assessed.held_in.scored, first.assessed.held_in.void), (2, 4));
+    assert!(first.weaknesses.is_empty() && first.judged.is_empty());
+    assert!(!second.is_inconclusive() && !second.promoted.is_empty(), "{second:?}");
+    assert_eq!(second.assessed.held_in.void, 0);
+    // The record says the same to a later session, which runs nothing.
+    let before = setting.records().len();
+    let again = setting.clock.block_on(async {
+        setting.builder().verifier(broken_for_an_assessment()).build().await?.run().await
+    });
+    assert_eq!(again.unwrap().rounds, report.rounds);
+    let begun = |record: &Record| matches!(record, Record::TrialStarted { .. });
+    assert!(!setting.records()[before..].iter().any(begun));
+}
+
+#[test]
+fn a_run_that_stays_mostly_void_ends_with_its_rounds_and_promotes_nothing() {
+    let broken = ScriptedVerifier::new("broken for two of three", |task, session| {
+        async move {
+            match task.name.as_str() {
+                "in-sort" | "in-grep" => Err(Error::new(ErrorKind::Verifier, "no reward was left")),
+                _ => harness_core::Verifier::verify(&verifier(), task, session).await,
+            }
+        }
+        .boxed()
+    });
+    let setting = Setting::default();
+    let work = async { setting.builder().verifier(broken).build().await?.run().await };
+    let report = setting.clock.block_on(work).unwrap();
+    assert_eq!((report.rounds.len(), report.stopped), (3, Some(StopReason::Rounds)));
+    assert!(report.rounds.iter().all(RoundReport::is_inconclusive));
+    assert_eq!(report.first, report.last);
+}
+
+#[test]
+fn an_outage_is_not_what_the_sealed_split_says() {
+    let broken = ScriptedVerifier::new("broken for the sealed", |task, session| {
+        async move {
+            match task.name.as_str().starts_with("sealed") {
+                true => Err(Error::new(ErrorKind::Verifier, "no reward was left")),
+                false => harness_core::Verifier::verify(&verifier(), task, session).await,
+            }
+        }
+        .boxed()
+    });
+    // Fewer trials than an outage in one batch shows by itself.
+    let mut setting = Setting::default();
+    (setting.config.rounds, setting.config.claim_attempts) = (2, 1);
+    let work = async { setting.builder().verifier(broken).build().await?.run().await };
+    let error = setting.clock.block_on(work).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Infrastructure, "{error}");
+    assert!(!setting.records().iter().any(|record| matches!(record, Record::Claimed { .. })));
+    // Mended, it is read for the first time. The verifier's name is part of the identity.
+    let mended = ScriptedVerifier::new("broken for the sealed", |task, session| {
+        async move { harness_core::Verifier::verify(&verifier(), task, session).await }.boxed()
+    });
+    let work = async { setting.builder().verifier(mended).build().await?.run().await };
+    let claim = setting.clock.block_on(work).unwrap().claim.unwrap();
+    assert_eq!((claim.reading, claim.before.void, claim.after.void), (1, 0, 0));
 }

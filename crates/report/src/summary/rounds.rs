@@ -1,6 +1,6 @@
 //! One round of a summary.
 
-use harness_core::{Citation, Judged, Pair, RoundReport, Weakness};
+use harness_core::{Assessed, Citation, Judged, Pair, RoundReport, Score, Weakness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -120,6 +120,25 @@ impl RoundSummary {
             reverted_to: report.reverted_to().as_ref().map(ToString::to_string),
             pruned: pruned(report),
         }
+    }
+}
+
+impl RoundSummary {
+    /// Whether the round's trials said too little of the incumbent ([`RoundReport::is_inconclusive`]).
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        let score =
+            |rate: &Rate| Score { passed: rate.passed, scored: rate.scored, void: rate.void };
+        Assessed { held_in: score(&self.held_in), held_out: score(&self.held_out) }.is_mostly_void()
+    }
+
+    /// How many trials could not be scored.
+    pub(crate) fn void_in_words(&self) -> String {
+        let rates = [&self.held_in, &self.held_out];
+        let void: u64 = rates.iter().map(|rate| rate.void).sum();
+        let all: u64 = rates.iter().map(|rate| rate.scored + rate.void).sum();
+        format!(
+            "{void} of {all} trials of the incumbent could not be scored; nothing was mined or judged"
+        )
     }
 }
 
