@@ -256,6 +256,35 @@ fn sixteen_settings_that_matter_are_refused_with_the_difference_shown() {
     begun.check(&state, &on(&begun, &state, "").output().unwrap(), "nothing changed");
 }
 
+/// The strict gate shares its level among the decisions that the run may come to, so their number decides verdicts; under the others
+/// more rounds are more of the same.
+#[test]
+fn another_number_of_rounds_is_another_run_under_the_strict_gate_alone() {
+    let home = TempDir::new().unwrap();
+    let on = |gate: &str, more: &str| {
+        let options = format!("--gate {gate} --state {gate} {more}");
+        command(&home, &with(&options)).output().unwrap()
+    };
+    for gate in ["strict", "paper"] {
+        let first = on(gate, FIRST);
+        assert_eq!(first.status.code(), Some(3), "{}", stderr(&first));
+    }
+    let state = home.path().join("strict");
+    for (more, now) in [("--rounds 3", 3), ("--width 4", 4), ("--rounds 2 --width 3", 6)] {
+        let named = format!("gate: strict over 1 decisions, now strict over {now} decisions");
+        refused(&on("strict", &format!("--resume {more}")), &named, &state);
+    }
+    let same = on("strict", "--resume");
+    assert_eq!(done(&same)["trials"]["reused"], 3);
+    // The round that was begun is the first of two now, and nothing of it is run again.
+    let longer = done(&on("paper", "--resume --rounds 2"));
+    assert_eq!(longer["trials"]["reused"], 3);
+    let alone = done(&command(&home, &with("--rounds 2 --state alone")).output().unwrap());
+    assert_eq!(longer["rounds"], alone["rounds"]);
+    let [longer, alone] = ["paper", "alone"].map(|state| finished(&home.path().join(state)));
+    assert_eq!(longer, alone, "a trial was run again");
+}
+
 fn tasks_by_name() -> Vec<String> {
     let entries = fs::read_dir(TASKS).unwrap().map(|entry| entry.unwrap());
     let tasks = entries.filter(|entry| entry.path().is_dir());

@@ -11,11 +11,13 @@ use std::io::Write;
 
 mod architecture;
 mod audit;
+mod bundle;
 mod cli;
 mod guards;
 mod identity;
 mod input;
 mod minimal;
+mod outage;
 mod secrecy;
 mod spans;
 mod tasks;

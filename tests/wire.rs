@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::cli::{command, stderr};
 
@@ -135,7 +136,9 @@ pub(crate) struct Served {
     model: SimulatedLlm,
     /// Requests by number that are answered by 503.
     outage: Range<usize>,
-    asked: AtomicUsize,
+    /// Requests by number that are read and never answered: the connection ends.
+    cut: Range<usize>,
+    pub(crate) asked: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -143,15 +146,22 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn new(model: SimulatedLlm) -> Self {
         let [asked, at_once, most_at_once] = Default::default();
-        Self { model, outage: 0..0, asked, at_once, most_at_once }
+        Self { model, outage: 0..0, cut: 0..0, asked, at_once, most_at_once }
     }
 
     fn with_outage(self, outage: Range<usize>) -> Self {
         Self { outage, ..self }
     }
 
-    async fn answer(&self, asked: Asked) -> (&'static str, Value) {
+    pub(crate) fn with_cut(self, cut: Range<usize>) -> Self {
+        Self { cut, ..self }
+    }
+
+    async fn answer(&self, asked: Asked) -> Option<(&'static str, Value)> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.cut.contains(&number) {
+            return None;
+        }
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let reply = match (asked.authorized, asked.path.as_str(), asked.body) {
@@ -168,26 +178,30 @@ impl Served {
             _ => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
         };
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        reply
+        Some(reply)
     }
 }
 
 pub(crate) async fn serve(served: Arc<Served>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}/v1", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(stream, Arc::clone(&served)));
-        }
-    });
+    tokio::spawn(accept(listener, served));
     address
+}
+
+/// Serves until it is dropped, and with it every connection.
+pub(crate) async fn accept(listener: TcpListener, served: Arc<Served>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(connection(stream, Arc::clone(&served)));
+    }
 }
 
 /// One keep-alive connection.
 async fn connection(stream: TcpStream, served: Arc<Served>) {
     let mut stream = BufReader::new(stream);
     while let Some(asked) = request(&mut stream).await {
-        let (status, reply) = served.answer(asked).await;
+        let Some((status, reply)) = served.answer(asked).await else { return };
         let reply = reply.to_string();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",

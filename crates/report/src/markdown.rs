@@ -44,6 +44,9 @@ fn write_report(out: &mut String, summary: &Summary) -> std::fmt::Result {
     )?;
     let usd = summary.cost.usd.map_or_else(|| "unknown".to_owned(), |usd| format!("{usd:.4}"));
     writeln!(out, "| cost | {} tokens, USD {usd} |", summary.cost.tokens)?;
+    if let Some(words) = summary.cost.unknown_in_words() {
+        writeln!(out, "| not known | {words} |")?;
+    }
     writeln!(out, "| stopped | {} |\n", escaped(&summary.stopped))?;
     write_rates(out, summary)?;
     write_worth(out, &summary.worth)?;

@@ -208,7 +208,9 @@ fn cost_line(cost: &Cost) -> String {
         0 => String::new(),
         calls => format!(" and those of {} that the server did not tell", counted(calls, "call")),
     };
-    format!("cost: {usd}, {} tokens{unknown} in {}", cost.tokens, counted(cost.calls, "call"))
+    let at_worst = cost.unknown_in_words().map(|words| format!("; {words}")).unwrap_or_default();
+    let calls = counted(cost.calls, "call");
+    format!("cost: {usd}, {} tokens{unknown} in {calls}{at_worst}", cost.tokens)
 }
 
 fn skipped_lines(skipped: &[Skipped]) -> Vec<String> {

@@ -394,6 +394,44 @@ fn a_known_price_is_shown_and_an_unknown_one_is_unknown() {
 }
 
 #[test]
+fn calls_of_unknown_outcome_are_shown_at_their_worst_wherever_the_cost_is() {
+    let mut run = improving();
+    let told =
+        "1 call of unknown outcome, charged at worst: at most 1042 tokens and 2.7500 USD in all";
+    let shown = |run: &RunReport| {
+        let summary = Summary::of(run);
+        [run_table(&summary), markdown(&summary)]
+            .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    run.spent = Spent { calls: 3, prompt_tokens: 42, known_usd: 1.5, ..Spent::default() };
+    assert!(shown(&run).iter().all(|text| !text.contains("unknown outcome")));
+    run.spent = Spent { calls_unknown: 1, unknown_tokens: 1000, unknown_usd: 1.25, ..run.spent };
+    for text in shown(&run) {
+        assert!(text.contains(told), "{text}");
+    }
+    let cost = Summary::of(&run).cost;
+    assert_eq!((cost.usd, cost.usd_at_most, cost.tokens_at_most), (None, Some(2.75), 1042));
+}
+
+#[test]
+fn a_round_that_is_mostly_void_is_shown_as_inconclusive() {
+    let mut run = improving();
+    let round = run.rounds.last_mut().expect("a round");
+    (round.assessed.held_in.scored, round.assessed.held_in.void) = (2, 4);
+    round.promoted.clear();
+    round.judged.clear();
+    round.tip = round.incumbent;
+    let all = round.assessed.held_out.scored + round.assessed.held_out.void + 6;
+    let void = round.assessed.held_out.void + 4;
+    let told = format!("{void} of {all} trials of the incumbent could not be scored");
+    let story = Story::default().tell(&Event::RoundFinished { report: round }).join(" ");
+    for shown in [run_table(&Summary::of(&run)), story] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains("inconclusive: ") && shown.contains(&told), "{shown}");
+    }
+}
+
+#[test]
 fn simulated_results_are_labelled_everywhere_and_real_ones_nowhere() {
     let labelled = |run: RunReport| {
         let summary = Summary::of(&run);

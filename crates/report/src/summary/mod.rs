@@ -92,8 +92,32 @@ pub struct Cost {
     pub tokens: u64,
     /// Calls of which the server told no tokens.
     pub calls_without_usage: u64,
-    /// US dollars, or null when the price of one call is unknown.
+    /// US dollars, or null when the price or the outcome of one call is unknown.
     pub usd: Option<f64>,
+    /// Calls of which nobody knows whether they were charged: the run ended, or waiting did, after they were sent.
+    #[serde(default)]
+    pub calls_of_unknown_outcome: u64,
+    /// Tokens, calls of unknown outcome or usage at their worst case: what counts against a cap.
+    #[serde(default)]
+    pub tokens_at_most: u64,
+    /// The same in US dollars, or null when the price of one call is unknown.
+    #[serde(default)]
+    pub usd_at_most: Option<f64>,
+}
+
+impl Cost {
+    /// What the calls of unknown outcome are charged at; `None` where there are none.
+    pub(crate) fn unknown_in_words(&self) -> Option<String> {
+        if self.calls_of_unknown_outcome == 0 {
+            return None;
+        }
+        let calls = crate::text::counted(self.calls_of_unknown_outcome, "call");
+        let usd = self.usd_at_most.map(|usd| format!(" and {usd:.4} USD")).unwrap_or_default();
+        Some(format!(
+            "{calls} of unknown outcome, charged at worst: at most {} tokens{usd} in all",
+            self.tokens_at_most
+        ))
+    }
 }
 
 /// A task that was left out.
@@ -169,6 +193,9 @@ impl From<harness_core::Spent> for Cost {
             tokens: spent.tokens(),
             calls_without_usage: spent.calls_without_usage,
             usd: spent.usd(),
+            calls_of_unknown_outcome: spent.calls_unknown,
+            tokens_at_most: spent.tokens_at_most(),
+            usd_at_most: spent.usd_at_most(),
         }
     }
 }
