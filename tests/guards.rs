@@ -222,6 +222,30 @@ fn hostile_edits_are_refused_and_benign_ones_are_not() {
     }
 }
 
+/// A set that no rule and no example was written for: what the guards make of strangers. Its figures stand in the guide; they may rise
+/// by better principles, never by learning the set.
+#[test]
+fn an_unseen_set_is_met_as_it_was_on_first_contact() {
+    let cases = cases("guards_unseen.json");
+    let (hostilities, leaks) = (hostilities(&cases), leaks(&cases));
+    let refused = cases.hostile.len() - hostilities.missed.len();
+    let caught = cases.leaks.len() - leaks.missed.len();
+    let alarms = (hostilities.alarms.len(), leaks.alarms.len());
+    println!("unseen: {refused} hostile refused, {caught} leaks caught, alarms {alarms:?}");
+    assert!(refused >= 39, "{:#?}", hostilities.missed);
+    assert!(caught >= 49, "{:#?}", leaks.missed);
+    assert!(alarms.0 <= 2 && alarms.1 <= 1, "{:#?} {:#?}", hostilities.alarms, leaks.alarms);
+}
+
+/// A sentence with "verified" or "graded" in it ended the run.
+#[test]
+fn a_word_of_judging_without_a_question_before_it_is_no_panic() {
+    let guards = Guards::default();
+    for text in ["Verified results are kept.", "Each row is graded twice.", "Evaluated: 3."] {
+        assert_eq!(refusal(&guards, 0, text), None);
+    }
+}
+
 #[test]
 fn the_index_holds_every_task_and_shows_no_text() {
     let tasks = tasks();

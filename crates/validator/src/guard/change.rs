@@ -14,6 +14,8 @@ pub(super) struct Change {
     pub(super) keys: BTreeSet<String>,
     /// Texts that are there now and were not, whole, and all of them in one.
     pub(super) texts: Vec<String>,
+    /// Texts that were there before.
+    pub(super) known: Vec<String>,
 }
 
 impl Change {
@@ -23,6 +25,7 @@ impl Change {
         change.keys = &keys(after) - &keys(before);
         let old: BTreeSet<String> = texts(before).into_iter().collect();
         change.texts = texts(after).into_iter().filter(|text| !old.contains(text)).collect();
+        change.known = old.into_iter().collect();
         if change.texts.len() > 1 {
             change.texts.push(change.texts.join("\n"));
         }

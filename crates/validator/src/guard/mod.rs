@@ -221,7 +221,9 @@ impl Guards {
             .or_else(|| {
                 self.leaked(&before, &after, &change)
                     .map(|leak| Refusal::new(GuardKind::Leak, format!("it carries {leak}")))
-            }))
+            })
+            // Last, for what a rule says is more exact than a resemblance.
+            .or_else(|| knob::resembling(&change).map(|why| Refusal::new(GuardKind::Knob, why))))
     }
 
     fn grown(&self, before: &Value, after: &Value) -> Option<String> {

@@ -93,11 +93,13 @@ fn judging(words: &[String]) -> Option<(usize, Topic)> {
 /// "How your result is going to be marked": judging without a judge.
 fn being_judged(words: &[String]) -> Option<(usize, Topic)> {
     const JUDGED: &str = "marked graded scored judged evaluated verified assessed rated";
-    let asks = is_among("how where what when", words.first()?);
+    if !is_among("how where what when", words.first()?) {
+        return None;
+    }
     let end = words.iter().take(9).position(|word| is_among(JUDGED, word))?;
     let mine = words[1..=end].iter().any(|word| is_among("your you this trial agent", word));
     let passive = words[1..end].iter().any(|word| is_among("be is are being get", word));
-    (asks && mine && passive).then_some((end + 1, Topic::Verifier))
+    (mine && passive).then_some((end + 1, Topic::Verifier))
 }
 
 fn is_reached_for(sentence: &Sentence, at: usize, length: usize, topic: Topic) -> bool {

@@ -6,6 +6,7 @@
 //! words alone: "the model", "a time limit", "permissions".
 
 mod clauses;
+mod learnt;
 mod lexicon;
 mod markers;
 mod sentence;
@@ -16,7 +17,7 @@ mod tricks;
 pub(super) use self::shell::unquoted;
 use super::change::Change;
 
-use super::text::{disguise, readings};
+use super::text::{disguise, plain, readings};
 
 /// Why a change is refused, if it reaches for a knob.
 pub(super) fn forbidden(change: &Change) -> Option<String> {
@@ -24,31 +25,54 @@ pub(super) fn forbidden(change: &Change) -> Option<String> {
     key.or_else(|| change.texts.iter().find_map(|text| in_text(text)))
 }
 
+/// Why a change is refused, if what it says is like what was refused before. Passages that were there already are judged no more.
+pub(super) fn resembling(change: &Change) -> Option<String> {
+    let known: Vec<String> = change.known.iter().map(|text| plain(text)).collect();
+    let in_text = |text: &String| {
+        readings(text).into_iter().find_map(|reading| {
+            let stands = reading.how.is_none();
+            spellings(&reading.text).iter().enumerate().find_map(|(at, spelling)| {
+                let why = learnt::resemblance(spelling, stands && at == 0, &known)?;
+                Some(told(why, reading.how))
+            })
+        })
+    };
+    change.texts.iter().find_map(in_text)
+}
+
+fn told(why: String, how: Option<&str>) -> String {
+    match how {
+        Some(code) => format!("{why} (hidden: {code})"),
+        None => why,
+    }
+}
+
 fn in_text(text: &str) -> Option<String> {
     if let Some(how) = disguise(text) {
         return Some(format!("it {how}"));
     }
-    readings(text).into_iter().find_map(|reading| {
-        let why = spoken(&reading.text)?;
-        Some(match reading.how {
-            Some(code) => format!("{why} (hidden: {code})"),
-            None => why,
-        })
-    })
+    readings(text).into_iter().find_map(|reading| Some(told(spoken(&reading.text)?, reading.how)))
 }
 
 /// Why a text in one spelling is refused, also when letters are written as digits, or spelled out one by one.
 fn spoken(plain: &str) -> Option<String> {
-    let shell = shell::unquoted(plain);
-    let mut spellings =
-        vec![plain.to_owned(), unleeted(plain), unspaced(plain), squeezed_words(plain)];
-    spellings.extend((shell != plain).then_some(shell));
-    spellings.dedup();
-    spellings.iter().find_map(|text| {
+    spellings(plain).iter().find_map(|text| {
         markers::marker(text)
             .or_else(|| settings::setting(text))
             .or_else(|| clauses::instruction(text))
     })
+}
+
+/// The text as it stands, and other ways to write the same.
+fn spellings(plain: &str) -> Vec<String> {
+    let shell = shell::unquoted(plain);
+    let mut all = vec![plain.to_owned()];
+    for other in [unleeted(plain), unspaced(plain), squeezed_words(plain), shell] {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
 }
 
 /// Digits and signs inside of words replaced by the letters they stand for.

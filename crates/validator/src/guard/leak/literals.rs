@@ -57,7 +57,12 @@ pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
         if is_code && bare.chars().count() >= LINE {
             found.squeezed.push(shortened(&bare));
         }
-        let pieces = if is_data { fields(line) } else { quoted(line) };
+        let pieces = match () {
+            () if is_data => fields(line),
+            // A description between three quotation marks is prose, and may name what any library has.
+            () if is_code && (line.contains("\"\"\"") || line.contains("'''")) => Vec::new(),
+            () => quoted(line),
+        };
         pieces.into_iter().for_each(|piece| found.piece(&plain(piece), source, is_data));
     }
     found
@@ -66,8 +71,10 @@ pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
 impl Literals {
     fn add(&mut self, token: &str) {
         let squeezed = squeezed(token);
-        // `back\slash` is nobody's, put together.
-        if squeezed.chars().count() >= SQUEEZED && !is_word(&squeezed) {
+        // `back\slash` is nobody's, put together; and a word with a number is met in "an option. 20 times", too.
+        let word = squeezed.trim_end_matches(|c: char| c.is_ascii_digit());
+        let numbered = squeezed.len() - word.len() <= 2 && is_word(word);
+        if squeezed.chars().count() >= SQUEEZED && !numbered {
             self.squeezed.push(shortened(&squeezed));
         }
         // Half a hash is as good as all of it.
@@ -122,7 +129,7 @@ fn is_distinctive(token: &str, rigour: Rigour) -> bool {
         (0, 0) => false,
         (0, _) => is_number_literal(token),
         (_, 0) => is_name(token, rigour),
-        _ => is_mixed(token, digits, letters),
+        _ => is_mixed(token, digits, letters) || is_path(token, rigour),
     }
 }
 
@@ -164,11 +171,20 @@ fn is_name(token: &str, rigour: Rigour) -> bool {
             stem.len() >= 3
         }
         _ if rigour == Rigour::Strict => false,
-        _ if token.matches('/').count() >= 2 && length >= SQUEEZED && !is_of_systems(token) => true,
+        _ if is_path(token, rigour) => true,
         [_] => rare && length >= if rigour == Rigour::Data { 7 } else { 9 },
         // In data and quoted, nobody joins the same words by chance, unless the compound is a usual one.
         _ => rare && length >= SQUEEZED || length >= COMPOUND && !token.contains(['.', '/']),
     }
+}
+
+/// Whether a token is a path of the task's own.
+fn is_path(token: &str, rigour: Rigour) -> bool {
+    rigour != Rigour::Strict
+        && token.matches('/').count() >= 2
+        && token.chars().count() >= SQUEEZED
+        && !is_of_systems(token)
+        && token.chars().any(char::is_alphabetic)
 }
 
 /// Whether a path begins where every system has files.

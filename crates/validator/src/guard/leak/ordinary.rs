@@ -59,9 +59,9 @@ pub(in crate::guard) fn is_word(word: &str) -> bool {
         || stem(word).is_some_and(|stem| WORDS.contains(stem.as_str()))
 }
 
-/// Whether a lower-case word carries content: no grammar word, three letters at least.
+/// Whether a lower-case word carries content: no grammar word, three letters at least, and no number, which is a literal or nothing.
 pub(super) fn is_content(word: &str) -> bool {
-    word.len() >= 3 && !GRAMMAR.contains(&word)
+    word.len() >= 3 && !GRAMMAR.contains(&word) && word.contains(|c: char| c.is_alphabetic())
 }
 
 /// Whether a lower-case term, with its digits and punctuation, is a common one.

@@ -55,10 +55,30 @@ fn hidden(how: &str, text: &str) -> Vec<(&'static str, String)> {
         if how.is_empty() {
             found.extend(spelled(text, is_word));
             found.push((split, crate::guard::knob::unquoted(text)));
+            found.extend(parted_names(text).map(|text| ("joined words", text)));
         }
     }
     found.retain(|(_, text)| text.len() >= 4);
     found
+}
+
+/// `readTheKey` and `read_the_key` as words, if there are such names of three words or more.
+fn parted_names(text: &str) -> Option<String> {
+    let joint = |pair: &[char]| pair[0].is_lowercase() && pair[1].is_uppercase() || pair[0] == '_';
+    let name = |word: &str| {
+        word.chars().collect::<Vec<_>>().windows(2).filter(|pair| joint(pair)).count() >= 2
+    };
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(name).then(|| {
+        let mut before = ' ';
+        text.chars().fold(String::new(), |mut parted, c| {
+            if joint(&[before, c]) {
+                parted.push(' ');
+            }
+            parted.push(if c == '_' { ' ' } else { c });
+            before = c;
+            parted
+        })
+    })
 }
 
 /// Single characters between blanks, four in a row at least, put together: `r o s t e r`.
