@@ -97,7 +97,7 @@ impl Evolution<'_> {
         let assessed = self.assess(gate, which, rng);
         let aims = self.mine(&assessed, rng);
         let mut edits = Vec::new();
-        let mut docket = Docket { hearings: Vec::new(), past: self.past.clone() };
+        let mut docket = Docket { hearings: Vec::new(), past: self.past.clone().into() };
         for (signature, target) in &aims {
             edits.push(self.world.edit(&self.tasks, *signature, rng));
             docket.hearings.push(Hearing::of(self.evidence(&assessed, target.clone())));
@@ -296,7 +296,7 @@ impl Evolution<'_> {
             parts: members.iter().map(|member| parts.decisions[*member].clone()).collect(),
             decision: None,
         };
-        let mut docket = Docket { hearings: vec![hearing], past: self.past.clone() };
+        let mut docket = Docket { hearings: vec![hearing], past: self.past.clone().into() };
         let harness = self.together(members, parts);
         let (decisions, trials) =
             hear(gate, &mut docket, &self.incumbent, &[harness], self.world, rng);

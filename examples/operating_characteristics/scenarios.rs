@@ -143,14 +143,14 @@ fn once(effect: Effect, gate: &dyn Gate, rng: &mut ChaCha8Rng) -> (bool, usize) 
     for round in 1..=rounds {
         let evidence = assessed(&world, &incumbent, &target, rng);
         let hearings = vec![Hearing::of(evidence); candidates];
-        let mut docket = Docket { hearings, past: std::mem::take(&mut past) };
+        let mut docket = Docket { hearings, past: std::mem::take(&mut past).into() };
         let harnesses = vec![candidate.clone(); candidates];
         let (decisions, bought) = hear(gate, &mut docket, &incumbent, &harnesses, &world, rng);
         trials += bought;
         if decisions.iter().any(|decision| decision.verdict == Verdict::Promote) {
             return (true, trials);
         }
-        past = docket.past;
+        past = docket.past.to_vec();
         past.extend(decisions.into_iter().map(|decision| PastDecision { round, decision }));
     }
     (false, trials)

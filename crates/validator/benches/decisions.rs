@@ -41,8 +41,10 @@ fn main() {
             let step = per_call(|| {
                 black_box(gate.step(black_box(&docket)));
             });
+            // Each hearing has a past of its own, as in a run: what it teaches is worked out once in it.
             let whole = per_call(|| {
-                black_box(hearing(gate.as_ref(), docket.clone()));
+                let past = docket.past.to_vec().into();
+                black_box(hearing(gate.as_ref(), Docket { past, ..docket.clone() }));
             });
             let decision = whole / CANDIDATES;
             println!(
@@ -68,7 +70,8 @@ fn per_call(mut call: impl FnMut()) -> Duration {
 
 fn docket(trials: u64) -> Docket {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let past = (0..trials / TRIALS_A_DECISION).map(|index| past(index, &mut rng)).collect();
+    let past: Vec<PastDecision> =
+        (0..trials / TRIALS_A_DECISION).map(|index| past(index, &mut rng)).collect();
     let tasks: usize = TASKS.iter().map(|(_, count)| count).sum();
     let earlier = u32::try_from(trials / 4 / tasks as u64).unwrap_or(u32::MAX);
     let mut evidence = Evidence { attempts: 2, ..Evidence::default() };
@@ -87,7 +90,7 @@ fn docket(trials: u64) -> Docket {
             evidence.split_mut(split).push(cells);
         }
     }
-    Docket { hearings: vec![Hearing::of(evidence); CANDIDATES as usize], past }
+    Docket { hearings: vec![Hearing::of(evidence); CANDIDATES as usize], past: past.into() }
 }
 
 fn cell(passed: bool) -> Cell {

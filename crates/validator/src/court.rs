@@ -65,7 +65,7 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
         };
         let hearings = cases.iter().map(hearing).collect();
         let constraints = Constraints::default();
-        Self { cases, baseline, arena, docket: Docket { hearings, past }, constraints }
+        Self { cases, baseline, arena, docket: Docket { hearings, past: past.into() }, constraints }
     }
 
     /// The same, where a promotion must keep these too.

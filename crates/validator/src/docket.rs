@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Cell, Evidence, GatingSplit};
 use crate::gate::Arm;
+use crate::past::Past;
 
 /// The candidates that are heard together. They race for one pool of incumbent attempts: what is bought beside one of
 /// them is evidence for all.
@@ -14,7 +15,7 @@ pub struct Docket {
     pub hearings: Vec<Hearing>,
     /// Every decision of the run before this docket, oldest first: what a prior is learnt from and what a ledger has
     /// spent. A composition's docket holds the single edits of its own round too.
-    pub past: Vec<PastDecision>,
+    pub past: Past,
 }
 
 /// One candidate before the gate.
@@ -59,7 +60,7 @@ impl PastDecision {
 impl Docket {
     /// A single edit alone, in a run's first round.
     pub fn of(evidence: Evidence) -> Self {
-        Self { hearings: vec![Hearing::of(evidence)], past: Vec::new() }
+        Self { hearings: vec![Hearing::of(evidence)], past: Past::default() }
     }
 
     /// The candidates that are not decided.

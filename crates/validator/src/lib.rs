@@ -12,6 +12,7 @@ mod gate;
 mod guard;
 mod merge;
 mod missing;
+mod past;
 mod plan;
 mod reading;
 mod stats;
@@ -30,6 +31,7 @@ pub use guard::{
 };
 pub use merge::{Composing, ForwardSelection};
 pub use missing::{Differences, Reading, bounds};
+pub use past::Past;
 pub use plan::{Outlook, Plan, Planned, smallest_effect};
 pub use stats::{Belief, normal_cdf, probability_of_loss, within_task_variance};
 pub use validator::RegressionValidator;

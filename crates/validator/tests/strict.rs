@@ -149,7 +149,7 @@ fn judge(
     past: Vec<PastDecision>,
     rng: &mut ChaCha8Rng,
 ) -> (Decision, usize) {
-    let mut docket = Docket { hearings: vec![hearing(world)], past };
+    let mut docket = Docket { hearings: vec![hearing(world)], past: past.into() };
     let mut trials = 0;
     loop {
         match gate.step(&docket) {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn loans(hearings: Vec<Hearing>) -> Vec<Loans> {
-        let docket = Docket { hearings, past: Vec::new() };
+        let docket = Docket { hearings, ..Docket::default() };
         Loans::within(&docket, &SequentialGate::default().learnt(&docket))
     }
 

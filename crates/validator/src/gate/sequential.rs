@@ -135,7 +135,7 @@ pub(super) fn most(attempts: u32) -> u32 {
 impl SequentialGate {
     /// What it expects of the docket's edits, before any trial of them.
     pub fn learnt(&self, docket: &Docket) -> Learnt {
-        Learnt::of(&self.start, self.start_weight, &docket.past)
+        docket.past.learnt(&self.start, self.start_weight)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of tasks are far below 2^52")]

@@ -58,7 +58,7 @@ impl Bench {
     pub(super) fn hear(&mut self, gate: &dyn Gate, effects: &[Effect]) -> Ended {
         let candidates: Vec<Vec<f64>> = effects.iter().map(|effect| self.after(*effect)).collect();
         let hearing = self.hearing();
-        let mut docket = Docket { hearings: vec![hearing; effects.len()], past: Vec::new() };
+        let mut docket = Docket { hearings: vec![hearing; effects.len()], ..Docket::default() };
         let mut trials = 0;
         while docket.open().next().is_some() {
             match gate.step(&docket) {
