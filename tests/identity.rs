@@ -202,7 +202,7 @@ async fn another_port_re_runs_nothing() {
 }
 
 /// What is changed, and the key of the identity that must be named.
-const WITH_EFFECT: [(&str, &str); 11] = [
+const WITH_EFFECT: [(&str, &str); 12] = [
     ("--seed 9", "seed: 1, now 9"),
     ("--width 2", "width: 1, now 2"),
     ("--attempts 2", "attempts: 1, now 2"),
@@ -213,6 +213,7 @@ const WITH_EFFECT: [(&str, &str); 11] = [
     ("--time-within 1.2", "gate: paper, now paper, time within 1.2"),
     ("--model simulated:repeater", "model: simulated:explorer, now simulated:repeater"),
     ("--limit 5", "tasks: "),
+    ("--prune", "pruning: nothing, now margin"),
     ("--sandbox unconfined --yes-run-unconfined", "sandbox: "),
 ];
 
@@ -233,7 +234,7 @@ fn refused(output: &Output, named: &str, state: &Path) {
 }
 
 #[test]
-fn sixteen_settings_that_matter_are_refused_with_the_difference_shown() {
+fn seventeen_settings_that_matter_are_refused_with_the_difference_shown() {
     let begun = Begun::new();
     let state = begun.copy("refusing");
     for (changed, named) in WITH_EFFECT {

@@ -1,6 +1,6 @@
 //! The final table on standard output.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::summary::{
     Change, ControlSummary, ControlsSummary, Cost, Counts, MeasurementSummary, ProposalSummary,
@@ -134,12 +134,18 @@ fn proposals_table(round: &RoundSummary) -> String {
     for proposal in &round.proposals {
         table.add_row([
             plain(&proposal.id),
-            plain(&proposal.surface),
+            cut(&plain(&proposal.surface), 36),
             cut(&plain(&proposal.mechanism), 30),
             change(proposal.held_in.as_ref()),
             change(proposal.held_out.as_ref()),
             plain(&proposal.verdict),
         ]);
+    }
+    // A path is no sentence: broken at the edge of its column it reads as two.
+    for column in [0, 1, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table.to_string()
 }

@@ -112,6 +112,8 @@ fn what_each_edit_is_worth_is_in_every_form_of_the_report() {
     assert!(idle.removed && !a.removed);
     let (worth, interval) = (a.worth.expect("trials"), a.interval.expect("trials"));
     assert!((worth - 0.4).abs() < 1e-9 && interval.low > 0.0 && interval.high >= worth);
+    let after = summary.pass_rates.held_in.after.as_ref().expect("what is left was measured");
+    assert!(after.scored > 0 && after.passed == after.scored, "{after:?}");
     let sentence = "a pruning: 1 of 2 edits go";
     assert!(page.text().contains(sentence), "{}", page.text());
     for shown in [markdown(&summary), run_table(&summary)] {
@@ -121,6 +123,20 @@ fn what_each_edit_is_worth_is_in_every_form_of_the_report() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn a_surface_s_name_is_not_broken_in_the_table() {
+    let mut summary = Summary::of(&improving());
+    let surface = "/controls/some_guard_with_a_name";
+    for proposal in &mut summary.rounds[0].proposals {
+        surface.clone_into(&mut proposal.surface);
+        "a mechanism told in many more words than there is room for"
+            .clone_into(&mut proposal.mechanism);
+    }
+    let table = run_table(&summary);
+    assert!(table.contains(surface), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
 }
 
 #[test]

@@ -235,7 +235,8 @@ impl<H: Harness> EngineBuilder<H> {
     }
 
     /// Takes each retained edit out at the end of the run, and leaves out those that nobody misses
-    /// ([`Engine::prune`](super::Engine::prune)). It buys trials for each of them.
+    /// ([`Engine::prune`](super::Engine::prune)). It buys trials for each of them, and is part of a run's identity, for the last harness may be
+    /// another one.
     #[must_use]
     pub fn pruning(mut self, pruning: Pruning) -> Self {
         self.pruning = Some(pruning);
@@ -243,7 +244,8 @@ impl<H: Harness> EngineBuilder<H> {
     }
 
     /// The smallest change in pass rate, 0 to 1, that the run is to tell from nothing. Before anything is judged the engine measures the seed harness
-    /// once more under another label, and refuses a bar below the noise that shows ([`NoiseFloor`](super::NoiseFloor)).
+    /// once more under another label, and refuses a bar below the noise that shows ([`NoiseFloor`](super::NoiseFloor)). No trial and no verdict depends on it, so
+    /// it is not part of a run's identity.
     #[must_use]
     pub fn bar(mut self, change: f64) -> Self {
         self.bar = Some(change);
@@ -297,6 +299,11 @@ impl<H: Harness> EngineBuilder<H> {
             .with("width", self.config.width)
             .with("attempts", self.config.attempts)
             .with("claim attempts", self.config.claim_attempts);
+        // A run that prunes may end with another harness. A bar only decides whether a run begins: whoever is refused may raise it.
+        if let Some(Pruning { margin, attempts, error }) = self.pruning {
+            let how = format!("margin {margin}, {attempts} attempts, error {error}");
+            self.identity = std::mem::take(&mut self.identity).with("pruning", how);
+        }
         let config = self.config.clone();
         let (seed, read_again) = (self.seed.clone(), self.read_again);
         let (controlled_by, pruning, bar) = (self.controlled_by.take(), self.pruning, self.bar);

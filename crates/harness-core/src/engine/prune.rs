@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Engine, RoundReport, report};
+use super::{Assessed, Assessment, Engine, RoundReport, report};
 use crate::error::Result;
 use crate::harness::Harness;
 use crate::id::{Fingerprint, ProposalId};
 use crate::interval::{Interval, Pairs};
 use crate::lineage::PromotedEdit;
 use crate::runner::Order;
-use crate::trial::{Phase, Replicate, SplitName, Trial, Trials};
+use crate::trial::{Phase, Replicate, Score, SplitName, Trial, Trials};
 use crate::verdict::Judgement;
 
 /// How an edit is asked whether it is still needed.
@@ -42,6 +42,9 @@ pub struct Ablation {
     pub with: Fingerprint,
     /// The harness without it; `None` where the other edits do not apply then.
     pub without: Option<Fingerprint>,
+    /// How the harness without it did on both splits in these trials; `None` without trials, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Assessed>,
     /// From without to with, attempt by attempt at the same tasks: what the edit is worth.
     pub pairs: Pairs,
     /// The edit's worth in pass rate, with error at most 5 %; `None` without trials.
@@ -141,6 +144,7 @@ impl<H: Harness> Engine<H> {
             proposal: edits[index].proposal.clone(),
             with: with.fingerprint()?,
             without: None,
+            left: None,
             pairs: Pairs::default(),
             worth: None,
             outcome: AblationOutcome::BuiltOn,
@@ -154,14 +158,17 @@ impl<H: Harness> Engine<H> {
         }
         let tasks = self.gating_tasks().count();
         ablation.outcome = AblationOutcome::Open;
+        let mut left = [Vec::new(), Vec::new()];
         for attempt in 0..pruning.attempts {
-            ablation.pairs += self.block(round, &without, &with, attempt).await?;
+            ablation.pairs += self.block(round, &without, &with, attempt, &mut left).await?;
             if let Some(outcome) = pruning.settled(&ablation.pairs, tasks) {
                 ablation.outcome = outcome;
                 break;
             }
         }
         ablation.worth = ablation.pairs.interval(ERROR);
+        let [held_in, held_out] = left.map(|trials| Score::of(trials.iter().map(AsRef::as_ref)));
+        ablation.left = Some(Assessed { held_in, held_out });
         Ok(ablation)
     }
 
@@ -182,17 +189,25 @@ impl<H: Harness> Engine<H> {
             .flat_map(|split| self.benchmark.tasks(split).iter().map(move |task| (split, task)))
     }
 
-    /// One attempt of both at every task, in turns.
-    async fn block(&self, round: u32, first: &H, second: &H, attempt: u32) -> Result<Pairs> {
+    /// One attempt of both at every task, in turns; those of the first are kept by split.
+    async fn block(
+        &self,
+        round: u32,
+        first: &H,
+        second: &H,
+        attempt: u32,
+        kept: &mut [Vec<Arc<Trial>>; 2],
+    ) -> Result<Pairs> {
         let replicate = Replicate { seed: self.config.seed, round, phase: Phase::Judge, attempt };
         let orders = self.gating_tasks().flat_map(|(split, task)| {
             [0, 1].map(|arm| (arm, Order { task: Arc::clone(task), split, replicate }))
         });
         let trials = self.runner.run_block(&[first, second], orders.collect(), "pruning").await?;
         let mut pairs = Pairs::default();
-        for pair in trials.chunks(2) {
+        for (pair, (split, _)) in trials.chunks(2).zip(self.gating_tasks()) {
             if let [first, second] = pair {
                 pairs.add(Trial::passed(first), Trial::passed(second));
+                kept[usize::from(split == SplitName::HeldOut)].push(Arc::clone(first));
             }
         }
         Ok(pairs)

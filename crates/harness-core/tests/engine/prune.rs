@@ -7,7 +7,8 @@ use harness_core::testing::{
     ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    AblationOutcome, Engine, EngineConfig, MemoryJournal, Pruning, Result, RunReport, Verdict,
+    AblationOutcome, Engine, EngineConfig, ErrorKind, MemoryJournal, Pruning, Result, RunReport,
+    Verdict,
 };
 
 use crate::drift::copy;
@@ -64,6 +65,46 @@ fn edits_that_nobody_misses_go_and_the_others_have_a_worth() {
     assert!(last.is_pruning() && last.reverted_to().is_none() && last.judged.is_empty());
     assert_eq!(report.claim.unwrap().last, report.last, "the claim is made of the pruned harness");
     assert_eq!(report.rounds.len(), 5, "four rounds and the pruning");
+}
+
+#[test]
+fn the_pruned_harness_s_own_trials_say_how_it_does() {
+    let (report, _) = run(&Arc::default());
+    let last = report.rounds.last().unwrap();
+    let removed =
+        last.ablations.iter().rfind(|ablation| ablation.outcome == AblationOutcome::Removed);
+    let removed = removed.unwrap();
+    assert_eq!(removed.without, Some(report.last), "what is left is the last harness");
+    let left = removed.left.unwrap();
+    assert!(left.held_in.scored > 0 && left.held_out.scored > 0);
+    assert_eq!(left.held_in.passed, left.held_in.scored, "it passes every task of this world");
+    assert_eq!(left.held_in.scored + left.held_out.scored, removed.pairs.scored());
+}
+
+#[test]
+fn a_run_with_another_pruning_is_another_run() {
+    let journal: Arc<MemoryJournal> = Arc::default();
+    let build = |pruning: Option<Pruning>| {
+        let world = world();
+        let mut builder = world
+            .engine(WorldHarness::default())
+            .unwrap()
+            .config(world.config())
+            .journal(SlowJournal(Arc::clone(&journal)))
+            .proposer(ScriptedProposer::cycling(vec![WorldEdit::new("good", 1.0)]))
+            .validator(ScriptedValidator::measuring(|_| Verdict::Promote));
+        if let Some(pruning) = pruning {
+            builder = builder.pruning(pruning);
+        }
+        block_on(builder.build()).map(drop)
+    };
+    build(None).unwrap();
+    build(None).unwrap();
+    for other in [Pruning::default(), Pruning { margin: 0.1, ..Pruning::default() }] {
+        let refused = build(Some(other)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Mismatch);
+        assert!(refused.report().contains("pruning: nothing, now margin"), "{}", refused.report());
+    }
 }
 
 #[test]

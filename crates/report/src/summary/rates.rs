@@ -99,7 +99,7 @@ impl SplitRates {
 }
 
 impl PassRates {
-    /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence that promoted the last harness,
+    /// Of a run. Before is the first round's assessment of the seed harness; after is the evidence that promoted the last harness (or that left it, in a pruning),
     /// which was used for selection; sealed is the claim.
     pub fn of(run: &RunReport) -> Self {
         let first = run.rounds.first().map(|round| round.assessed);
@@ -109,22 +109,31 @@ impl PassRates {
         let last = promoted
             .and_then(|round| round.composition.as_ref())
             .and_then(|decision| decision.evidence.as_ref());
+        let last = last.map(|evidence| (evidence.held_in.candidate, evidence.held_out.candidate));
+        let last = last.or_else(|| pruned(run));
         let selected = last.is_some();
         Self {
             held_in: SplitRates::of(
                 first.map(|assessed| assessed.held_in),
-                last.map(|evidence| evidence.held_in.candidate),
+                last.map(|(held_in, _)| held_in),
                 selected,
             ),
             held_out: SplitRates::of(
                 first.map(|assessed| assessed.held_out),
-                last.map(|evidence| evidence.held_out.candidate),
+                last.map(|(_, held_out)| held_out),
                 selected,
             ),
             sealed: run.claim.as_ref().map(SplitRates::of_claim),
             sealed_reading: run.claim.as_ref().map(|claim| claim.reading),
         }
     }
+}
+
+/// How the last harness did in the pruning that left it: in the trials that took the last edit out.
+fn pruned(run: &RunReport) -> Option<(Score, Score)> {
+    let ablations = run.rounds.iter().rev().flat_map(|round| round.ablations.iter().rev());
+    let mut left = ablations.filter(|ablation| ablation.without == Some(run.last));
+    left.find_map(|ablation| ablation.left).map(|left| (left.held_in, left.held_out))
 }
 
 /// The conclusion and the sentence that says it, with a mark where the sealed split had been read before.
