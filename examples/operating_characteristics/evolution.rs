@@ -46,8 +46,10 @@ struct Evolution<'a> {
     tasks: Vec<Task>,
     names: Vec<(GatingSplit, TaskName)>,
     incumbent: Harness,
-    /// This incumbent's attempts in earlier rounds, and earlier incumbents', by task.
+    /// This incumbent's attempts in earlier rounds, and earlier incumbents', by task: what
+    /// [`TaskRecord`](harness_core::TaskRecord) is to the engine.
     earlier: Vec<Tally>,
+    untouched: Vec<Tally>,
     ancestors: Vec<Tally>,
     /// The baseline that the published loop keeps.
     kept: Option<Vec<Vec<Cell>>>,
@@ -76,6 +78,7 @@ pub(crate) fn evolve(
         tasks,
         names,
         earlier: none.clone(),
+        untouched: none.clone(),
         ancestors: none,
         kept: None,
         past: Vec::new(),
@@ -129,7 +132,8 @@ impl Evolution<'_> {
             candidates[**member].unseen(self.world) - self.incumbent.unseen(self.world) <= -0.5
         };
         let harmful = kept.iter().filter(harm).count();
-        self.account(&assessed, &docket, !kept.is_empty());
+        let aims: Vec<_> = kept.iter().map(|member| &targets[*member]).collect();
+        self.account(&assessed, &docket, &aims);
         self.incumbent = harness;
         (kept.len(), harmful)
     }
@@ -141,12 +145,14 @@ impl Evolution<'_> {
         {
             return kept;
         }
-        // An incumbent that stood has attempts of earlier rounds.
-        let stood = self.earlier.iter().any(|task| task.scored > 0);
-        let attempts = self.world.attempts;
-        let attempts =
-            if stood { gate.reassessment(attempts).clamp(1, attempts) } else { attempts };
-        let draw = |task| (0..attempts).map(|_| attempt(&self.incumbent, task, rng)).collect();
+        let most = self.world.attempts;
+        let least = gate.reassessment(most).clamp(1, most);
+        let known =
+            |task: usize| 2 * self.earlier[task].scored + self.untouched[task].scored >= 2 * most;
+        let draw = |task| {
+            let attempts = if known(task) { least } else { most };
+            (0..attempts).map(|_| attempt(&self.incumbent, task, rng)).collect()
+        };
         let assessed: Vec<Vec<Cell>> = (0..self.names.len()).map(draw).collect();
         self.trials += assessed.iter().map(Vec::len).sum::<usize>();
         assessed
@@ -195,6 +201,7 @@ impl Evolution<'_> {
         for (index, (split, name)) in self.names.iter().enumerate() {
             evidence.split_mut(*split).push(TaskCells {
                 earlier: self.earlier[index],
+                untouched: self.untouched[index],
                 ancestors: self.ancestors[index],
                 assessed: assessed[index].clone(),
                 ..TaskCells::new(name.clone())
@@ -203,8 +210,8 @@ impl Evolution<'_> {
         evidence
     }
 
-    /// What the incumbent's history gains by a round; a promotion makes it that of an ancestor.
-    fn account(&mut self, assessed: &[Vec<Cell>], docket: &Docket, promoted: bool) {
+    /// What the incumbent's history gains by a round; promoted edits, aimed at these tasks, make it that of an ancestor.
+    fn account(&mut self, assessed: &[Vec<Cell>], docket: &Docket, aims: &[&BTreeSet<TaskName>]) {
         for (index, (split, name)) in self.names.iter().enumerate() {
             let beside = docket.hearings.first().and_then(|hearing| {
                 hearing.evidence.split(*split).iter().find(|cells| cells.task == *name)
@@ -212,9 +219,18 @@ impl Evolution<'_> {
             let beside = beside.map(|cells| Tally::of(cells.beside.iter().copied()));
             let round = Tally::of(assessed[index].iter().copied()) + beside.unwrap_or_default();
             self.earlier[index] = self.earlier[index] + round;
-            if promoted {
-                self.ancestors[index] = self.ancestors[index] + self.earlier[index];
-                self.earlier[index] = Tally::default();
+            if aims.is_empty() {
+                continue;
+            }
+            let own = std::mem::take(&mut self.earlier[index]);
+            if aims.iter().any(|aim| aim.contains(name)) {
+                self.untouched[index] = Tally::default();
+                self.ancestors[index] = Tally::default();
+            } else if aims.iter().any(|aim| aim.is_empty()) {
+                let untouched = std::mem::take(&mut self.untouched[index]);
+                self.ancestors[index] = self.ancestors[index] + untouched + own;
+            } else {
+                self.untouched[index] = self.untouched[index] + own;
             }
         }
     }

@@ -187,7 +187,7 @@ impl<H: Harness> Arena<H> {
 
     fn purpose(&self) -> &'static str {
         match self.phase {
-            Phase::Assess => "incumbent",
+            Phase::Assess | Phase::Deepen => "incumbent",
             Phase::Compose => "judging compositions",
             Phase::Control => "judging a control",
             _ => "judging candidates",

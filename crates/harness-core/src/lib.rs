@@ -62,7 +62,7 @@ pub use engine::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Found, Observer, Unobserved};
 pub use harness::{Harness, Surface};
-pub use history::RunHistory;
+pub use history::{RunHistory, TaskRecord};
 pub use id::{Fingerprint, ModelId, ProposalId, SurfaceId, TaskName, WeaknessId};
 pub use interval::{Interval, Pairs, mean_interval};
 pub use journal::{Consultation, Journal, MemoryJournal, Record, RunIdentity};

@@ -240,8 +240,9 @@ impl<H: Harness> Replay<H> {
     }
 
     fn assessed(&self, report: &RoundReport, split: SplitName) -> Vec<Arc<Trial>> {
-        let place = (report.round, Phase::Assess);
-        self.trials.of(report.incumbent, place, split, &self.benchmark)
+        let of =
+            |phase| self.trials.of(report.incumbent, (report.round, phase), split, &self.benchmark);
+        [Phase::Assess, Phase::Deepen].into_iter().flat_map(of).collect()
     }
 
     fn arena(&self, round: u32, phase: Phase) -> Arena<H> {

@@ -85,6 +85,8 @@ pub struct Replicate {
 pub enum Phase {
     /// To measure the incumbent and mine its failures.
     Assess,
+    /// To measure and mine it further at tasks of which the run's record says little.
+    Deepen,
     /// To judge a candidate, or its incumbent beside it.
     Judge,
     /// To judge a composition of edits that passed one by one.

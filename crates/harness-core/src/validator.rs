@@ -49,9 +49,9 @@ pub trait Validator<H: Harness>: fmt::Debug + Send + Sync {
         arena: &Arena<H>,
     ) -> Result<Judgement<H>>;
 
-    /// How often each task is attempted when an incumbent that stood is assessed again, where a new one is assessed by
-    /// `attempts`; the engine takes it as at least 1 and at most `attempts`. A validator that weighs the incumbent's earlier
-    /// rounds ([`Incumbent::history`]) needs fewer. By default every assessment is alike.
+    /// How often a task is attempted in an assessment when the run's record of it ([`RunHistory::record`]) says as much as
+    /// `attempts` attempts do, which all other tasks get; the engine takes it as at least 1 and at most `attempts`. A validator
+    /// that weighs the record needs fewer. By default every assessment is alike.
     fn reassessment(&self, attempts: u32) -> u32 {
         attempts
     }

@@ -1,5 +1,7 @@
 //! The validator's answer, with its evidence.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::harness::Harness;
@@ -50,6 +52,10 @@ pub struct Decision {
 pub struct Finding {
     /// Of how many edits together; more than one for a composition, which is no draw from the pool of single edits.
     pub edits: u32,
+    /// The tasks at which it is aimed: those that show the targeted weakness. Empty for an edit aimed at nothing. Held-out ones
+    /// are among them: no stage but the validator may see this.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub aimed_at: BTreeSet<TaskName>,
     /// On the tasks that show the targeted weakness, where any was attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Estimate>,

@@ -107,6 +107,7 @@ fn past(index: u64, rng: &mut ChaCha8Rng) -> PastDecision {
     };
     let finding = Finding {
         edits: 1,
+        aimed_at: std::collections::BTreeSet::new(),
         target: Some(estimate(if helps { 0.4 } else { 0.0 })),
         elsewhere: Some(estimate(0.0)),
         gain: 0.02,

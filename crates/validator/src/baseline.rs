@@ -1,18 +1,18 @@
 //! The incumbent's side of every comparison of a round.
 
-use harness_core::{Fingerprint, Harness, Incumbent, Result, RunHistory, Score, TaskName};
+use std::collections::BTreeMap;
+
+use harness_core::{Harness, Incumbent, Result, TaskName, TaskRecord};
 
 use crate::attempts::Attempts;
-use crate::evidence::{GatingSplit, Tally};
+use crate::evidence::GatingSplit;
 
 /// The incumbent's trials: those of the assessment, and those bought beside candidates, which all of them share; with
 /// what earlier rounds tell.
 #[derive(Debug)]
 pub(crate) struct Baseline<'a, H> {
     pub(crate) harness: &'a H,
-    fingerprint: Fingerprint,
-    history: &'a RunHistory,
-    before: Vec<Fingerprint>,
+    record: BTreeMap<TaskName, TaskRecord>,
     pub(crate) assessed: Attempts,
     pub(crate) beside: Attempts,
 }
@@ -24,38 +24,23 @@ impl<'a, H: Harness> Baseline<'a, H> {
         let mut assessed = Attempts::default();
         assessed.take(GatingSplit::HeldIn, incumbent.held_in.iter());
         assessed.take(GatingSplit::HeldOut, incumbent.held_out.iter());
-        let (harness, history) = (incumbent.harness, incumbent.history);
-        let fingerprint = harness.fingerprint()?;
-        let mut before = history.incumbents();
-        before.retain(|earlier| *earlier != fingerprint);
-        Ok(Self { harness, fingerprint, history, before, assessed, beside: Attempts::default() })
+        let harness = incumbent.harness;
+        let record = incumbent.history.record(harness.fingerprint()?);
+        Ok(Self { harness, record, assessed, beside: Attempts::default() })
     }
 
     /// The same without the trials beside candidates: those that accepted single edits do not judge their composition.
     pub(crate) fn afresh(&self) -> Self {
         Self {
             harness: self.harness,
-            fingerprint: self.fingerprint,
-            history: self.history,
-            before: self.before.clone(),
+            record: self.record.clone(),
             assessed: self.assessed.clone(),
             beside: Attempts::default(),
         }
     }
 
-    /// This incumbent's attempts in earlier rounds.
-    pub(crate) fn earlier(&self, task: &TaskName) -> Tally {
-        tally(self.history.score(self.fingerprint, task))
+    /// What earlier rounds say of a task.
+    pub(crate) fn record(&self, task: &TaskName) -> TaskRecord {
+        self.record.get(task).copied().unwrap_or_default()
     }
-
-    /// Earlier incumbents' attempts.
-    pub(crate) fn ancestors(&self, task: &TaskName) -> Tally {
-        let scores = self.before.iter().map(|harness| tally(self.history.score(*harness, task)));
-        scores.fold(Tally::default(), std::ops::Add::add)
-    }
-}
-
-fn tally(score: Score) -> Tally {
-    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    Tally { passed: count(score.passed), scored: count(score.scored) }
 }

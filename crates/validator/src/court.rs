@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use harness_core::{
-    Arena, Decision, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Share, Task,
-    TaskName, Trial, Verdict,
+    Arena, Decision, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Score, Share,
+    Task, TaskName, Trial, Verdict,
 };
 
 use crate::activation::Activation;
@@ -14,7 +14,7 @@ use crate::baseline::Baseline;
 use crate::bounded;
 use crate::constraint::{Compliance, Constraints};
 use crate::docket::{Docket, Hearing, PastDecision};
-use crate::evidence::{Cell, Evidence, GatingSplit, TaskCells};
+use crate::evidence::{Cell, Evidence, GatingSplit, Tally, TaskCells};
 use crate::gate::{Arm, Gate, Purchase, Step};
 
 /// A candidate with its trials so far.
@@ -236,8 +236,9 @@ fn evidence<H: Harness>(
 ) -> Evidence {
     let cells = |split, tasks: &[Arc<Task>]| -> Vec<TaskCells> {
         let of = |task: &Arc<Task>| TaskCells {
-            earlier: baseline.earlier(&task.name),
-            ancestors: baseline.ancestors(&task.name),
+            earlier: tally(baseline.record(&task.name).own),
+            untouched: tally(baseline.record(&task.name).untouched),
+            ancestors: tally(baseline.record(&task.name).older),
             assessed: baseline.assessed.cells(split, &task.name),
             beside: baseline.beside.cells(split, &task.name),
             ..TaskCells::new(task.name.clone())
@@ -250,4 +251,9 @@ fn evidence<H: Harness>(
         held_in: cells(GatingSplit::HeldIn, arena.tasks::<HeldIn>()),
         held_out: cells(GatingSplit::HeldOut, arena.tasks::<HeldOut>()),
     }
+}
+
+fn tally(score: Score) -> Tally {
+    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    Tally { passed: count(score.passed), scored: count(score.scored) }
 }

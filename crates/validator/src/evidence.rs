@@ -99,7 +99,9 @@ pub struct TaskCells {
     pub task: TaskName,
     /// The same incumbent in earlier rounds, since it became one.
     pub earlier: Tally,
-    /// The incumbents before it, in rounds of their own: what the task is like, not what this incumbent does.
+    /// Earlier incumbents from which it differs only by edits that were aimed at other tasks.
+    pub untouched: Tally,
+    /// Other incumbents before it, in rounds of their own: what the task is like, not what this incumbent does.
     pub ancestors: Tally,
     /// The incumbent's attempts of the round's assessment: those that were mined.
     pub assessed: Vec<Cell>,
@@ -117,6 +119,7 @@ impl TaskCells {
         Self {
             task,
             earlier: Tally::default(),
+            untouched: Tally::default(),
             ancestors: Tally::default(),
             assessed: Vec::new(),
             beside: Vec::new(),

@@ -95,8 +95,8 @@ impl<H: Harness> Engine<H> {
         let before = || trials.iter().step_by(arms.len()).map(AsRef::as_ref);
         let after = || trials.iter().skip(arms.len() - 1).step_by(arms.len()).map(AsRef::as_ref);
         // The split may be read once: an outage must not be what it says.
-        super::require_any_scored(Score::of(before()), SplitName::Sealed)?;
-        super::require_any_scored(Score::of(after()), SplitName::Sealed)?;
+        super::assess::require_any_scored(Score::of(before()), SplitName::Sealed)?;
+        super::assess::require_any_scored(Score::of(after()), SplitName::Sealed)?;
         let pairs = if same { Pairs::default() } else { paired(before(), after()) };
         Ok(Claim {
             first: first.fingerprint()?,

@@ -1,5 +1,6 @@
 //! The loop: assess, mine, propose, validate, promote.
 
+mod assess;
 mod builder;
 mod calibrate;
 mod claim;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use futures::future::{self, Either};
 use tracing::Instrument;
 
+use self::assess::Assessment;
 pub use self::builder::{EngineBuilder, EngineConfig, Measured};
 pub use self::claim::Claim;
 pub use self::controls::{
@@ -44,7 +46,7 @@ use crate::proposer::Proposer;
 use crate::runner::Runner;
 use crate::split::Benchmark;
 use crate::stage::StageContext;
-use crate::trial::{HeldIn, HeldOut, Phase, Score, Split, SplitName, Trials};
+use crate::trial::{HeldIn, Phase, Trials};
 use crate::validator::{Incumbent, Validator};
 use crate::verdict::{Judged, Judgement, Verdict};
 use crate::weakness::Weakness;
@@ -76,13 +78,6 @@ pub struct Engine<H: Harness> {
     pruning: Option<Pruning>,
     bar: Option<f64>,
     earlier: resume::Earlier,
-}
-
-/// The incumbent's fresh trials of one round.
-struct Assessment {
-    held_in: Trials<HeldIn>,
-    held_out: Trials<HeldOut>,
-    drift: Vec<Drift>,
 }
 
 impl<H: Harness> Engine<H> {
@@ -151,7 +146,7 @@ impl<H: Harness> Engine<H> {
         async {
             self.runner.observer.observe(&Event::RoundStarted { round });
             let assessed = self.assess(round).await?;
-            if assessed.outcomes().is_mostly_void() {
+            if assessed.level.is_mostly_void() {
                 return self.leave_as_it_is(round, &assessed).await;
             }
             self.calibrate().await?;
@@ -177,18 +172,6 @@ impl<H: Harness> Engine<H> {
         self.past.rounds()
     }
 
-    /// Fresh trials of the incumbent on both splits that may be looked at.
-    async fn assess(&self, round: u32) -> Result<Assessment> {
-        let arena = self.arena(round, Phase::Assess);
-        let tip = self.lineage.tip();
-        let attempts = 0..self.attempts_to_assess()?;
-        let held_in = arena.trials(tip, arena.tasks::<HeldIn>(), attempts.clone()).await?;
-        let held_out = arena.trials(tip, arena.tasks::<HeldOut>(), attempts).await?;
-        require_any_scored(held_in.score(), HeldIn::NAME)?;
-        require_any_scored(held_out.score(), HeldOut::NAME)?;
-        Ok(Assessment { held_in, held_out, drift: self.drift()? })
-    }
-
     /// Ends a round whose trials say too little of the incumbent for anything to be mined or judged: it is inconclusive, and the
     /// run goes on with the next.
     async fn leave_as_it_is(&mut self, round: u32, assessed: &Assessment) -> Result<RoundReport> {
@@ -196,19 +179,6 @@ impl<H: Harness> Engine<H> {
         let tip = self.lineage.tip();
         let report = report::round(round, tip, assessed, Vec::new(), &nothing, None)?;
         self.publish(report, None).await
-    }
-
-    /// [`EngineConfig::attempts`] for a new incumbent; for one that stood, what the validator needs.
-    fn attempts_to_assess(&self) -> Result<u32> {
-        let attempts = self.config.attempts;
-        let tip = self.lineage.tip().fingerprint()?;
-        let stood = self
-            .past
-            .rounds()
-            .last()
-            .is_some_and(|report| report.incumbent == tip && !report.is_inconclusive());
-        let wanted = if stood { self.validator.reassessment(attempts) } else { attempts };
-        Ok(wanted.clamp(1, attempts))
     }
 
     async fn mine(&self, round: u32, assessed: &Assessment) -> Result<Vec<Weakness>> {
@@ -374,21 +344,6 @@ impl<H: Harness> Engine<H> {
     fn stage(&self, stage: &str, round: u32) -> StageContext {
         let recorded = Arc::clone(&self.earlier.consulted);
         StageContext::new(&self.improver, recorded, stage, round, self.config.seed)
-    }
-}
-
-/// Not one verdict says nothing at all: whatever judges is out of order, and the run waits for somebody to mend it.
-fn require_any_scored(score: Score, split: SplitName) -> Result<()> {
-    if score.scored > 0 {
-        return Ok(());
-    }
-    let message = format!("none of {} {split} trials could be scored", score.void);
-    Err(Error::new(ErrorKind::Infrastructure, message))
-}
-
-impl Assessment {
-    fn outcomes(&self) -> Assessed {
-        Assessed { held_in: self.held_in.score(), held_out: self.held_out.score() }
     }
 }
 

@@ -225,6 +225,7 @@ impl<H: Harness> Engine<H> {
         let nobody = Assessment {
             held_in: Trials::new(Vec::new())?,
             held_out: Trials::new(Vec::new())?,
+            level: Assessed::default(),
             drift: Vec::new(),
         };
         let nothing = Judgement { judged: Vec::new(), composed: None };

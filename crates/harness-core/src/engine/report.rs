@@ -173,7 +173,7 @@ pub(super) fn round<H: Harness>(
         round,
         incumbent,
         tip: promotion.map_or(incumbent, |promotion| promotion.child),
-        assessed: assessed.outcomes(),
+        assessed: assessed.level,
         weaknesses,
         judged: judged.collect::<Result<_>>()?,
         promoted: judgement

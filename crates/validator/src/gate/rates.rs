@@ -33,7 +33,10 @@ const START_TASKS: f64 = 6.0;
 const START_MEAN: f64 = 0.5;
 const START_SQUARE: f64 = 0.363_636;
 
-/// How many attempts all those of earlier incumbents count for at most, and each of them: edits between them moved some
+/// How many attempts all those of untouched ancestors count for at most, and each of them.
+const UNTOUCHED: f64 = 2.0;
+const EACH_UNTOUCHED: f64 = 0.5;
+/// How many attempts all those of other earlier incumbents count for at most, and each of them: edits between them moved some
 /// tasks, and upwards more often than not, so that many old attempts would make the incumbent look worse than it is.
 const ANCESTORS: f64 = 0.5;
 const ANCESTOR: f64 = 0.25;
@@ -61,19 +64,26 @@ impl Pool {
         Self { a: mean * weight, b: (1.0 - mean) * weight }
     }
 
-    /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount, and what
-    /// the other candidates of the docket lend.
+    /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount, a smaller one
+    /// where no edit since was aimed at the task; and what the other candidates of the docket lend.
     pub(super) fn rate(&self, task: &TaskCells, lent: Lent) -> Rate {
         let own = task.incumbent();
-        let old = f64::from(task.ancestors.scored);
-        let each = if old > 0.0 { ANCESTOR.min(ANCESTORS / old) } else { 0.0 };
-        let passed = f64::from(own.passed) + each * f64::from(task.ancestors.passed) + lent.passed;
-        let scored = f64::from(own.scored) + each * old + lent.scored;
+        let old = discounted(task.ancestors, ANCESTOR, ANCESTORS);
+        let untouched = discounted(task.untouched, EACH_UNTOUCHED, UNTOUCHED);
+        let passed = f64::from(own.passed) + old.passed + untouched.passed + lent.passed;
+        let scored = f64::from(own.scored) + old.scored + untouched.scored + lent.scored;
         let (a, b) = (self.a + passed, self.b + scored - passed);
         let (n, mean) = (a + b, a / (a + b));
         let spread = mean * (1.0 - mean);
         Rate { mean, variance: spread / (n + 1.0), flake: spread * n / (n + 1.0) }
     }
+}
+
+/// These attempts at `each` of one of the incumbent's, and all together at `most` of them.
+fn discounted(tally: Tally, each: f64, most: f64) -> Lent {
+    let (passed, scored) = (f64::from(tally.passed), f64::from(tally.scored));
+    let each = if scored > 0.0 { each.min(most / scored) } else { 0.0 };
+    Lent { passed: each * passed, scored: each * scored }
 }
 
 #[cfg(test)]

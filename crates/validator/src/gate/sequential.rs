@@ -121,7 +121,7 @@ impl Gate for SequentialGate {
         WorstCase { candidate: most, incumbent: most }
     }
 
-    /// Half, because earlier rounds' attempts of the same incumbent are evidence too.
+    /// Half, because the run's record is evidence too.
     fn reassessment(&self, attempts: u32) -> u32 {
         attempts.div_ceil(2)
     }
@@ -502,6 +502,7 @@ impl<'a> View<'a> {
     fn finding(&self) -> Finding {
         Finding {
             edits: u32::try_from(self.hearing.parts.len().max(1)).unwrap_or(u32::MAX),
+            aimed_at: self.hearing.evidence.target.clone(),
             target: self.posterior.target_seen,
             elsewhere: self.posterior.elsewhere_seen,
             gain: self.posterior.mean(),

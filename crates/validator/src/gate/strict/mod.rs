@@ -262,6 +262,7 @@ impl Case<'_> {
         };
         let finding = Finding {
             edits: self.edits,
+            aimed_at: self.evidence.target.clone(),
             target: on(true),
             elsewhere: on(false),
             gain: seen.mean(),
