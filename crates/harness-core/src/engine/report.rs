@@ -43,7 +43,7 @@ pub struct RoundReport {
 }
 
 /// The incumbent's outcomes on both splits that may be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessed {
     /// On the mined split.
     pub held_in: Score,
