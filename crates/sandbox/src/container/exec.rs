@@ -1,8 +1,8 @@
 //! Running commands by the daemon's exec, which knows neither time-outs nor trees.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -74,17 +74,15 @@ impl Commands {
         let begun = Instant::now();
         let tree = Tree::new(self);
         let mark = tree.mark.clone();
-        let mut running = Running(Some(tree));
+        let mut kept = Outputs::new(command.output, &tree.others);
+        let running = Running(Some(tree));
         let stdin = self.place_stdin(command, files, &mark).await?;
         let (id, mut output) = self.start(command, &stdin, &mark).await?;
-        let mut kept = Outputs::new(command.output);
         let deadline = command.timeout.map(|limit| begun + limit);
-        let mut code = self.watch(&id, &mut output, &mut kept, deadline, begun).await?;
+        let code = self.watch(&id, &mut output, &mut kept, deadline, begun).await?;
         let timed_out = code.is_none();
         if let Some(tree) = running.tree().filter(|_| timed_out) {
-            kept.header().clone_into(&mut tree.others);
-            tree.kill().await?;
-            code = self.watch(&id, &mut output, &mut kept, None, begun).await?;
+            self.kill(tree, &id, &mut output, &mut kept, begun).await?;
         }
         running.end();
         let drain = async { while kept.take(output.next().await) {} };
@@ -96,6 +94,34 @@ impl Commands {
         };
         let (stdout, stderr) = kept.into_captured();
         Ok(ExecOutput { exit, stdout, stderr, elapsed: begun.elapsed() })
+    }
+
+    /// Kills what a command that ran out of time has started, until the daemon says that it has ended.
+    async fn kill(
+        &self,
+        tree: &Tree,
+        id: &str,
+        output: &mut BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+        kept: &mut Outputs,
+        begun: Instant,
+    ) -> Result<()> {
+        for _ in 0..KILLS {
+            let known = tree.others.get().is_some();
+            tree.kill().await?;
+            // No end yet: the daemon had not got as far as starting it when it was looked for.
+            let soon = Some(Instant::now() + LOOK.1);
+            if self.watch(id, output, kept, soon, begun).await?.is_none() {
+                continue;
+            }
+            if known {
+                return Ok(());
+            }
+            // What the wrapper said before it became the command is perhaps only now on its way.
+            let drain = async { while kept.take(output.next().await) {} };
+            let _ = tokio::time::timeout(GRACE, drain).await;
+            return tree.kill().await;
+        }
+        Err(unkillable())
     }
 
     /// Standard input as a file: the API's attached input loses the output of a command that ends before reading it
@@ -269,8 +295,8 @@ impl Running {
         }
     }
 
-    fn tree(&mut self) -> Option<&mut Tree> {
-        self.0.as_mut()
+    fn tree(&self) -> Option<&Tree> {
+        self.0.as_ref()
     }
 }
 
@@ -292,8 +318,8 @@ impl Drop for Running {
 struct Tree {
     commands: Arc<Commands>,
     mark: String,
-    /// The `/proc` entries that were there before it; empty as long as they are unknown.
-    others: String,
+    /// The `/proc` entries that were there before it, as soon as they are known.
+    others: Arc<OnceLock<String>>,
     /// How many commands had been begun and had ended with this one's beginning.
     at: (u64, u64),
 }
@@ -303,19 +329,20 @@ impl Tree {
         let begun = commands.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let ended = commands.ended.load(Ordering::SeqCst);
         let commands = Arc::clone(commands);
-        Self { commands, mark: unique(), others: String::new(), at: (begun, ended) }
+        Self { commands, mark: unique(), others: Arc::default(), at: (begun, ended) }
     }
 
     /// Kills round after round until nothing is left.
     async fn kill(&self) -> Result<()> {
         for _ in 0..KILLS {
             // What has wiped its environment can be told only by being new, and only while nobody else is at work.
-            let others = if self.is_alone() { self.others.as_str() } else { "" };
+            let others = self.others.get().filter(|_| self.is_alone());
+            let others = others.map_or("", String::as_str);
             if self.commands.kill_once(&self.mark, others).await? == 0 {
                 return Ok(());
             }
         }
-        Err(Error::new(ErrorKind::Sandbox, "what a command started cannot be killed"))
+        Err(unkillable())
     }
 
     fn is_alone(&self) -> bool {
@@ -328,22 +355,28 @@ impl Tree {
     }
 }
 
+fn unkillable() -> Error {
+    Error::new(ErrorKind::Sandbox, "what a command started cannot be killed")
+}
+
 /// Both streams of a command, and the line that its wrapper says first.
 struct Outputs {
-    header: Option<Vec<u8>>,
-    complete: bool,
+    /// What came of that line, until it is whole.
+    begun: Vec<u8>,
+    header: Arc<OnceLock<String>>,
     stdout: Kept,
     stderr: Kept,
 }
 
 impl Outputs {
-    fn new(limit: OutputLimit) -> Self {
-        let header = Some(Vec::new());
-        Self { header, complete: false, stdout: Kept::new(limit), stderr: Kept::new(limit) }
+    /// The wrapper's line goes to `header`.
+    fn new(limit: OutputLimit, header: &Arc<OnceLock<String>>) -> Self {
+        let header = Arc::clone(header);
+        Self { begun: Vec::new(), header, stdout: Kept::new(limit), stderr: Kept::new(limit) }
     }
 
     fn without_header(limit: OutputLimit) -> Self {
-        Self { header: None, complete: true, ..Self::new(limit) }
+        Self::new(limit, &Arc::new(OnceLock::from(String::new())))
     }
 
     /// Takes what came; `false` at the end of the stream.
@@ -360,19 +393,18 @@ impl Outputs {
     }
 
     fn stdout(&mut self, mut bytes: &[u8]) {
-        if let Some(header) = self.header.as_mut().filter(|_| !self.complete) {
+        if self.header.get().is_none() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            header.extend_from_slice(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
-            self.complete = end.is_some();
+            self.begun
+                .extend_from_slice(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
+            if end.is_some() {
+                let line = String::from_utf8(std::mem::take(&mut self.begun));
+                // Nobody else sets it.
+                let _ = self.header.set(line.unwrap_or_default());
+            }
             bytes = end.and_then(|end| bytes.get(end + 1..)).unwrap_or_default();
         }
         self.stdout.push(bytes);
-    }
-
-    /// The wrapper's line, where it came.
-    fn header(&self) -> &str {
-        let header = self.header.as_deref().filter(|_| self.complete).unwrap_or_default();
-        std::str::from_utf8(header).unwrap_or_default()
     }
 
     fn into_captured(self) -> (Captured, Captured) {
@@ -387,7 +419,7 @@ mod tests {
     use super::*;
 
     fn said(parts: &[&[u8]]) -> Outputs {
-        let mut outputs = Outputs::new(OutputLimit::default());
+        let mut outputs = Outputs::new(OutputLimit::default(), &Arc::default());
         parts.iter().for_each(|part| outputs.stdout(part));
         outputs
     }
@@ -401,13 +433,13 @@ mod tests {
             let stream = [b"/proc/1 /proc/7\n".as_slice(), &output].concat();
             let (left, right) = stream.split_at(cut.index(stream.len() + 1));
             let outputs = said(&[left, right]);
-            prop_assert_eq!(outputs.header(), "/proc/1 /proc/7");
+            prop_assert_eq!(outputs.header.get().unwrap(), "/proc/1 /proc/7");
             prop_assert_eq!(outputs.into_captured().0.bytes(), output);
         }
     }
 
     #[test]
     fn an_unfinished_first_line_tells_nothing_of_other_processes() {
-        assert_eq!(said(&[b"/proc/1 /pro"]).header(), "");
+        assert_eq!(said(&[b"/proc/1 /pro"]).header.get(), None);
     }
 }

@@ -125,6 +125,57 @@ fn a_tree_that_wiped_its_environment_dies_with_its_time_out() {
     });
 }
 
+/// A command whose time was over before the daemon had started it was once waited for to its own end.
+#[test]
+fn a_command_that_ran_out_of_time_before_it_was_started_ends() {
+    block_on(async {
+        let Some(options) = given().await else { return };
+        let session = open(&connect(options).await, &Environment::default()).await;
+        for millis in [0, 1, 10, 50, 100] {
+            let command = Command::shell("env -i setsid sleep 86394 & sleep 86393");
+            let command = command.with_timeout(Duration::from_millis(millis));
+            assert_eq!(session.exec(&command).await.unwrap().exit, Exit::TimedOut);
+            let left = stdout(&*session, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
+            assert!(!left.contains("8639"), "{millis} ms: {left}");
+        }
+        session.close().await.unwrap();
+    });
+}
+
+/// A tree that had wiped its environment once outlived a command that was given up.
+#[test]
+fn a_tree_that_wiped_its_environment_dies_with_a_command_that_is_dropped() {
+    block_on(async {
+        let Some(options) = given().await else { return };
+        let session = open(&connect(options).await, &Environment::default()).await;
+        let beat = "n=0; while [ $n -lt 3000 ]; do n=$((n+1)); echo $n >beat; sleep 0.1; done";
+        let command = Command::shell(format!("env -i /bin/sh -c '{beat}' & sleep 86391"));
+        let path = SandboxPath::new("beat").unwrap();
+        let seen = async || session.read(&path).await.unwrap_or_default();
+        // Long begun: what the command's wrapper said has been heard.
+        let well_begun = async {
+            let count = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().parse::<u32>();
+            while count(seen().await).unwrap_or(0) < 20 {}
+        };
+        tokio::select! {
+            ended = session.exec(&command) => panic!("{ended:?}"),
+            () = well_begun => {}
+        }
+        // By no command, beside which nobody could tell whose a new process is.
+        let still = async {
+            loop {
+                let before = seen().await;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                if !before.is_empty() && seen().await == before {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), still).await.unwrap();
+        session.close().await.unwrap();
+    });
+}
+
 #[test]
 fn ending_all_processes_leaves_files_and_session() {
     block_on(async {
