@@ -5,7 +5,7 @@
 //! processes or controlled children, so that the place for ours is found by looking upwards.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl Groups {
         let mut directories: Vec<PathBuf> =
             self.places.iter().map(|place| place.join(&name)).collect();
         directories.dedup();
-        let mut made = SessionGroup { directories: Vec::new() };
+        let mut made = SessionGroup { directories: Vec::new(), entries: Vec::new() };
         for directory in directories {
             if let Err(error) = fs::create_dir(&directory) {
                 made.remove();
@@ -87,7 +87,7 @@ impl Groups {
             Version::One => limit_by_one(plan, &memory, &pids, &cpu),
             Version::Two => limit_by_two(plan, &memory),
         };
-        if let Err(failure) = limited {
+        if let Err(failure) = limited.and_then(|()| made.open_entries(self.version)) {
             made.remove();
             return Err(failure);
         }
@@ -156,16 +156,31 @@ fn set(group: &Path, name: &str, value: impl std::fmt::Display) -> Result<(), Fa
 #[derive(Debug)]
 pub(super) struct SessionGroup {
     directories: Vec<PathBuf>,
+    /// Where a process enters, opened with the supervisor's rights.
+    entries: Vec<File>,
 }
 
 impl SessionGroup {
-    /// Puts a process, and all it will start, into the group.
-    pub(super) fn add(&self, pid: i32) -> Result<(), Failure> {
-        for directory in &self.directories {
-            fs::write(directory.join("cgroup.procs"), pid.to_string())
-                .doing("moving a session into its control group")?;
-        }
+    fn open_entries(&mut self, version: Version) -> Result<(), Failure> {
+        // A process with one thread that moves itself needs no lock over all processes, for which the kernel waits
+        // some milliseconds in each hierarchy. Version 2 takes that lock for whole processes always.
+        let name = if version == Version::One { "tasks" } else { "cgroup.procs" };
+        let open = |directory: &PathBuf| File::options().write(true).open(directory.join(name));
+        let entries = self.directories.iter().map(open).collect::<io::Result<_>>();
+        self.entries = entries.doing("opening a session's control group")?;
         Ok(())
+    }
+
+    /// Puts the calling process, which has one thread, and all it will start into the group.
+    pub(super) fn enter(&self) -> Result<(), Failure> {
+        self.entries.iter().try_for_each(|mut entry| {
+            entry.write_all(b"0").doing("moving a session into its control group")
+        })
+    }
+
+    /// The session is in: nobody enters any more.
+    pub(super) fn close_entries(&mut self) {
+        self.entries.clear();
     }
 
     /// Removes what can be removed; `false` when processes are still there.

@@ -66,7 +66,10 @@ pub(super) fn start<'a>(
         }
     };
     match started {
-        Ok(live) => Ok(Live { group, ..live }),
+        Ok(live) => {
+            group.iter_mut().for_each(SessionGroup::close_entries);
+            Ok(Live { group, ..live })
+        }
         Err(failure) => {
             if let Some(group) = &mut group {
                 group.remove();
@@ -100,22 +103,16 @@ fn start_in_directory<'a>(
     let private = PrivateDirectory::create(materials.directory(), identity.as_ref())?;
     let path = private.path().to_owned();
     let memory = memory(plan, materials, group)?;
-    let (go, ours) = pair()?;
     let child = sys::clone_process(0, || {
-        child(socket, &[go.as_fd()], memory, |memory| {
-            // Until it is in its control group.
-            let _ = wire::receive::<Go>(go.as_fd());
-            match &identity {
-                Some(identity) => {
-                    landlock::session(socket, plan, &path, identity, &materials.filter, memory)
-                }
-                None => private::session(socket, plan, &path, memory),
+        child(socket, &[], group, memory, |memory| match &identity {
+            Some(identity) => {
+                landlock::session(socket, plan, &path, identity, &materials.filter, memory)
             }
+            None => private::session(socket, plan, &path, memory),
         })
     })
     .doing("starting the session's process")?;
-    let live = Live { child, after: After::Clean(private), identity, group: None };
-    release(live, group, &ours, &[])
+    Ok(Live { child, after: After::Clean(private), identity, group: None })
 }
 
 /// Without an id map only the owner of a shared directory can work in it.
@@ -157,7 +154,7 @@ fn start_in_namespaces<'a>(
     // The child inherits this, and clears it before anything else runs.
     let cloned = confine::while_dumpable(|| {
         sys::clone_process(NAMESPACES | network, || {
-            child(socket, &[go.as_fd()], memory, |memory| {
+            child(socket, &[go.as_fd()], group, memory, |memory| {
                 namespace::session(socket, &go, plan, template, &materials.filter, memory)
             })
         })
@@ -168,7 +165,7 @@ fn start_in_namespaces<'a>(
     let live = Live { child, after: After::Nothing, identity: Some(identity), group: None };
     let ready = map_ids(pid, deny, &uids, &gids).and_then(|()| translated(plan, &live));
     match ready {
-        Ok(handed) => release(live, group, &ours, &handed),
+        Ok(handed) => Ok(release(live, &ours, &handed)),
         Err(failure) => Err(abandon(&live, failure)),
     }
 }
@@ -184,19 +181,16 @@ fn start_view(
     let template = materials.template.as_ref().ok_or_else(none)?;
     let branches = view::take_branches(template)?;
     let memory = memory(plan, materials, group)?;
-    let (go, ours) = pair()?;
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
-        keep.push(go.as_fd());
         keep.extend(branches.iter().map(|(_, mount)| mount.as_fd()));
-        child(socket, &keep, memory, |memory| {
-            let _ = wire::receive::<Go>(go.as_fd());
+        child(socket, &keep, group, memory, |memory| {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("tying the view to its parent")?;
             view::enter(given)?;
             let inner = sys::clone_process(0, || {
                 let keep: Vec<_> = branches.iter().map(|(_, mount)| mount.as_fd()).collect();
-                child(socket, &keep, memory, |memory| {
+                child(socket, &keep, &None, memory, |memory| {
                     view::session(socket, plan, template, &branches, &materials.filter, memory)
                 })
             })
@@ -206,8 +200,7 @@ fn start_view(
         })
     })
     .doing("starting the view's process")?;
-    let live = Live { child, after: After::Patience, identity: None, group: None };
-    release(live, group, &ours, &[])
+    Ok(Live { child, after: After::Patience, identity: None, group: None })
 }
 
 /// Mounts whose owners are translated, for the new session's ids: only an engine that is root can make them, and
@@ -262,22 +255,14 @@ fn owners(uid: u32, gid: u32, id: u32) -> Result<OwnedFd, Failure> {
     opened.map(OwnedFd::from)
 }
 
-/// Puts a process that waits into its control group and lets it go on.
-fn release(
-    live: Live,
-    group: &Option<SessionGroup>,
-    go: &OwnedFd,
-    handed: &[(Part, OwnedFd)],
-) -> Result<Live, Failure> {
-    if let Some(Err(failure)) = group.as_ref().map(|group| group.add(live.child.pid)) {
-        return Err(abandon(&live, failure));
-    }
+/// Lets a process that waits go on.
+fn release(live: Live, go: &OwnedFd, handed: &[(Part, OwnedFd)]) -> Live {
     let there = |part| handed.iter().any(|(other, _)| *other == part);
     let message = Go { workspace: there(Part::Workspace), lower: there(Part::Lower) };
     let fds: Vec<_> = handed.iter().map(|(_, fd)| fd.as_fd()).collect();
     // A failure means that the child is gone, which its pidfd tells as well.
     let _ = wire::send(go.as_fd(), &message, &fds, true);
-    Ok(live)
+    live
 }
 
 /// Ends a process that cannot become a session.
@@ -295,16 +280,18 @@ pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Failure> {
         .doing("making a pair of sockets")
 }
 
-/// Runs `session` in the child with nothing inherited but its own descriptors.
+/// Runs `session` in the child, in its control group, with nothing inherited but its own descriptors.
 fn child(
     socket: &OwnedFd,
     more: &[BorrowedFd<'_>],
+    group: &Option<SessionGroup>,
     memory: Memory,
     session: impl FnOnce(Memory) -> Result<(), Failure>,
 ) -> Infallible {
     let mut keep = more.to_vec();
     keep.extend(memory.file());
-    let outcome = keep_only(socket, &keep);
+    let entered = group.as_ref().map_or(Ok(()), SessionGroup::enter);
+    let outcome = entered.and_then(|()| keep_only(socket, &keep));
     let outcome = outcome.and_then(|()| session(memory));
     let failed = outcome.is_err();
     if let Err(failure) = outcome {
