@@ -243,7 +243,8 @@ fn broken(message: &str) -> Reply {
     Reply::Broken { message: message.to_owned() }
 }
 
-fn drain(signals: &OwnedFd) {
+/// Takes what a descriptor of signals has to tell.
+pub(super) fn drain(signals: &OwnedFd) {
     let mut buffer = [0_u8; 1024];
     while matches!(rustix::io::read(signals, &mut buffer), Ok(read) if read > 0) {}
 }

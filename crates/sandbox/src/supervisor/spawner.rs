@@ -18,7 +18,7 @@ use super::cgroup::SessionGroup;
 use super::failure::Failure;
 use super::materials::Materials;
 use super::start::{After, Live, start};
-use super::{confine, sweep, tree};
+use super::{confine, serve, sweep, tree};
 use crate::sys::{self, Child};
 use crate::wire::{self, Numbered, Order, Plan, Reply, Setup};
 
@@ -43,6 +43,7 @@ fn serve(control: OwnedFd, setup: &Setup) -> io::Result<()> {
         materials: Materials::prepare(setup),
         live: swept.into_iter().map(finishing).collect(),
         leaving: Vec::new(),
+        deaths: sys::child_signals()?,
     };
     while let Some(ready) = spawner.wait(&control)? {
         if ready.control {
@@ -89,6 +90,8 @@ struct Spawner {
     live: Vec<Live>,
     /// Control groups whose last process was not yet gone.
     leaving: Vec<SessionGroup>,
+    /// Readable when a child ends.
+    deaths: OwnedFd,
 }
 
 struct Ready {
@@ -98,7 +101,8 @@ struct Ready {
 
 impl Spawner {
     fn wait(&self, control: &OwnedFd) -> io::Result<Option<Ready>> {
-        let mut polled = vec![PollFd::new(control, PollFlags::IN)];
+        let mut polled =
+            vec![PollFd::new(control, PollFlags::IN), PollFd::new(&self.deaths, PollFlags::IN)];
         let children = self.live.iter().map(|session| &session.child.pidfd);
         polled.extend(children.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         let patience = (!self.leaving.is_empty()).then_some(&AGAIN);
@@ -108,8 +112,20 @@ impl Spawner {
         };
         let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
         let control = ready.next().unwrap_or(false);
+        let died = ready.next().unwrap_or(false);
         let ended = ready.enumerate().filter_map(|(index, ended)| ended.then_some(index)).collect();
+        if died {
+            self.collect_strangers();
+        }
         Ok(Some(Ready { control, ended }))
+    }
+
+    /// Collects whoever has ended, the known ones too, of whom their descriptors still tell. A killed view leaves a process
+    /// in its session's pid namespace whose parent is this one now, and the session does not end before that is collected:
+    /// its closing once waited in vain.
+    fn collect_strangers(&self) {
+        serve::drain(&self.deaths);
+        while let Ok(Some(_)) | Err(Errno::INTR) = wait(WaitOptions::NOHANG) {}
     }
 
     /// Starts a session. Whatever goes wrong is told on the session's own socket, which comes first.

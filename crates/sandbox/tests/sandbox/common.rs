@@ -35,7 +35,7 @@ pub(crate) fn path(path: &str) -> SandboxPath {
 }
 
 pub(crate) async fn run(session: &dyn Session, script: &str) -> ExecOutput {
-    let command = Command::shell(script).with_timeout(Duration::from_secs(30));
+    let command = Command::shell(script).with_timeout(Duration::from_secs(60));
     session.exec(&command).await.unwrap()
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn processes(argument: &str) -> Vec<u32> {
 
 /// Waits until exactly `count` processes carry the marker.
 pub(crate) async fn expect_processes(marker: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while processes(marker).len() != count {
         assert!(Instant::now() < deadline, "{:?} instead of {count}", processes(marker));
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -41,15 +41,29 @@ const SLIPPERY: usize = 6;
 
 async fn a_timeout_kills_the_whole_tree(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
-    let marker = marker();
-    let script = format!("{} sleep {marker}", slippery(&marker));
-    let command = Command::shell(script).with_timeout(Duration::from_millis(700));
-    let exec = session.exec(&command);
-    let watch = expect_processes(&marker, SLIPPERY + 1);
-    let (output, ()) = tokio::join!(exec, watch);
-    assert_eq!(output.unwrap().exit, Exit::TimedOut);
-    assert_eq!(processes(&marker), Vec::<u32>::new());
-    assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+    // A machine that is busy may need longer until the whole tree stands.
+    for millis in [700, 4_000, 20_000] {
+        let marker = marker();
+        let script = format!("{} sleep {marker}", slippery(&marker));
+        let command = Command::shell(script).with_timeout(Duration::from_millis(millis));
+        let mut exec = std::pin::pin!(session.exec(&command));
+        let stands = async {
+            while processes(&marker).len() != SLIPPERY + 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let (stood, output) = tokio::select! {
+            output = &mut exec => (false, output),
+            () = stands => (true, exec.await),
+        };
+        assert_eq!(output.unwrap().exit, Exit::TimedOut);
+        assert_eq!(processes(&marker), Vec::<u32>::new());
+        assert_eq!(stdout(&*session, "echo alive").await, "alive\n");
+        if stood {
+            return;
+        }
+    }
+    panic!("the tree never stood");
 }
 
 async fn dropping_exec_kills_the_whole_tree(sandbox: &Arc<dyn Sandbox>) {
@@ -110,7 +124,7 @@ async fn a_held_pipe_does_not_delay(sandbox: &Arc<dyn Sandbox>) {
 
 async fn a_writing_daemon_survives(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
-    let daemon = "(for i in $(seq 600); do echo line; echo line >> lines; sleep 0.02; done) &";
+    let daemon = "(for i in $(seq 6000); do echo line; echo line >> lines; sleep 0.02; done) &";
     stdout(&*session, daemon).await;
     let mut written = 0;
     for _ in 0..3 {
@@ -122,7 +136,7 @@ async fn a_writing_daemon_survives(sandbox: &Arc<dyn Sandbox>) {
                 }
             }
         };
-        let grown = tokio::time::timeout(Duration::from_secs(10), grown).await;
+        let grown = tokio::time::timeout(Duration::from_secs(60), grown).await;
         written = grown.unwrap_or_else(|_| panic!("it has stopped at {written}"));
     }
 }
@@ -191,7 +205,7 @@ async fn closing_leaves_nothing(sandbox: &Arc<dyn Sandbox>) {
     session.close().await.unwrap();
     assert_eq!(processes(&marker), Vec::<u32>::new());
     if private != "/" {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while std::path::Path::new(&place).exists() || std::path::Path::new(&private).exists() {
             assert!(Instant::now() < deadline, "{private} is still there");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -245,7 +259,7 @@ async fn the_engine_may_be_killed(sandbox: &Arc<dyn Sandbox>) {
     engine.kill().unwrap();
     engine.wait().unwrap();
     expect_processes(&marker, 0).await;
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while private != "/" && std::path::Path::new(&private).exists() {
         assert!(Instant::now() < deadline, "{private} is still there");
         tokio::time::sleep(Duration::from_millis(5)).await;
