@@ -140,7 +140,7 @@ async fn starts() {
         let [bare, bwrap, start, further] = [bare, bwrap, start, further].map(Series::cost);
         match kind {
             SandboxKind::Landlock => {
-                println!("Landlock has no namespaces, and so no peer in bwrap")
+                println!("Landlock has no namespaces, and so no peer in bwrap");
             }
             _ => row(
                 &format!("{kind:?}: a session for `true`, to bwrap --unshare-all"),
