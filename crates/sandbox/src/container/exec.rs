@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_millis(50);
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// Rounds of killing after which a tree counts as unkillable, and its session as broken.
 const KILLS: usize = 60;
+/// How often the daemon may fail at one killing.
+const FAILURES: usize = 8;
 /// The largest message of the daemon's that is taken at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -334,12 +336,20 @@ impl Tree {
 
     /// Kills round after round until nothing is left.
     async fn kill(&self) -> Result<()> {
+        let mut failures = 0;
         for _ in 0..KILLS {
             // What has wiped its environment can be told only by being new, and only while nobody else is at work.
             let others = self.others.get().filter(|_| self.is_alone());
             let others = others.map_or("", String::as_str);
-            if self.commands.kill_once(&self.mark, others).await? == 0 {
-                return Ok(());
+            match self.commands.kill_once(&self.mark, others).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(failure) if failures >= FAILURES => return Err(failure),
+                // A daemon that is busy may fail at starting what kills, or lose what it says.
+                Err(_) => {
+                    failures += 1;
+                    tokio::time::sleep(LOOK.1).await;
+                }
             }
         }
         Err(unkillable())

@@ -128,8 +128,8 @@ fn limit_by_one(plan: &Plan, memory: &Path, pids: &Path, cpu: &Path) -> Result<(
     }
 }
 
-/// Written after the kernel's documentation and held to a look-alike tree by a test: no machine of ours has
-/// these controllers in version 2.
+/// Beside the unit tests on a look-alike tree, `.ci/cgroup2` runs this in a machine whose kernel has these controllers in
+/// version 2.
 fn limit_by_two(plan: &Plan, group: &Path) -> Result<(), Failure> {
     set(group, "memory.max", plan.memory_bytes)?;
     if group.join("memory.swap.max").exists() {
