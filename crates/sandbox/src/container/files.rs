@@ -66,10 +66,11 @@ impl Files {
         path.within(&self.workdir).as_str().to_owned()
     }
 
-    /// The working directory, the session user's, and a `/tmp` for everybody, whatever the image has.
+    /// The working directory, the session user's, and a `/tmp` for everybody, whatever the image has. New directories at the
+    /// root as well, because verifiers have theirs there; what the image has there only root moves.
     pub(super) async fn make_workdir(&self) -> Result<()> {
-        let tmp = Entry { name: "tmp", mode: 0o1777, bytes: None };
-        self.upload_as((0, 0), "/", &[tmp]).await?;
+        let open = |name| Entry { name, mode: 0o1777, bytes: None };
+        self.upload_as((0, 0), "/", &[open("."), open("tmp")]).await?;
         let path = self.workdir.as_str().to_owned();
         let (existing, missing) = self.existing_parent(&path).await?;
         if missing.is_empty() {

@@ -57,6 +57,19 @@ fn commands_are_nobodys_and_have_no_capability() {
     });
 }
 
+/// No task could be verified once: `/tests` and `/logs` could not be made.
+#[test]
+fn directories_at_the_root_are_made_and_those_of_the_image_stay() {
+    block_on(async {
+        let Some(options) = given().await else { return };
+        let session = open(&connect(options).await, &Environment::default()).await;
+        let script = "mkdir -p /logs/verifier /tests && rm -r /logs && mkdir /logs && ls -d /logs /tests; \
+                      mv /usr /gone 2>/dev/null || echo kept";
+        assert_eq!(stdout(&*session, script).await, "/logs\n/tests\nkept\n");
+        session.close().await.unwrap();
+    });
+}
+
 #[test]
 fn there_is_no_network_but_loopback() {
     block_on(async {
