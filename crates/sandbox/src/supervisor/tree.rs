@@ -44,7 +44,7 @@ pub(super) fn kill_children_but(keep: &[i32]) {
 pub(super) fn end_descendants(patience: Duration) {
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
-        kill_children_but(&[]);
+        // Before the table is read, which costs each of many sessions that end at once a look at every process of the host.
         loop {
             match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
                 Ok(Some(_)) => {}
@@ -52,11 +52,15 @@ pub(super) fn end_descendants(patience: Duration) {
                 Err(_) => return,
             }
         }
+        kill_children_but(&[]);
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn kill_from(roots: &[i32]) -> HashSet<i32> {
+    if roots.is_empty() {
+        return HashSet::new();
+    }
     let known = stop_from(roots);
     for pid in &known {
         signal(*pid, Signal::KILL);
