@@ -56,7 +56,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_1())]
     pub(crate) attempts: u32,
     /// Attempts at each sealed task for the final claim.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_1())]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_1())]
     pub(crate) claim_attempts: u32,
     /// Trials at once; twice the processors when left out.
     #[arg(long, value_name = "N", value_parser = at_least_1())]
