@@ -54,14 +54,24 @@ impl Belief {
 /// scored attempts, each with a uniform prior on its pass rate.
 ///
 /// Exact for integer counts: with X ~ Beta(a, b) and Y ~ Beta(c, d), `P(X > Y)` is the sum over i < a of
-/// `B(c + i, b + d) / ((b + i) B(1 + i, b) B(c, d))` (J. D. Cook, *Exact calculation of beta inequalities*, 2005).
+/// `B(c + i, b + d) / ((b + i) B(1 + i, b) B(c, d))` (J. D. Cook, *Exact calculation of beta inequalities*, 2005), and one less `P(Y > X)`, the same sum over
+/// i < c with the sides exchanged. The shorter one is taken: an incumbent may have thousands of attempts on record, a candidate has a handful.
 /// Passes above the number of attempts are taken as that number.
 pub fn probability_of_loss(incumbent: (u32, u32), candidate: (u32, u32)) -> f64 {
     let shape = |(passed, scored): (u32, u32)| {
         let passed = passed.min(scored);
         (f64::from(passed) + 1.0, f64::from(scored - passed) + 1.0)
     };
-    let ((a, b), (c, d)) = (shape(incumbent), shape(candidate));
+    let (incumbent, candidate) = (shape(incumbent), shape(candidate));
+    if incumbent.0 <= candidate.0 {
+        above(incumbent, candidate)
+    } else {
+        1.0 - above(candidate, incumbent)
+    }
+}
+
+/// P(X > Y), by the sum over the first shape of X.
+fn above((a, b): (f64, f64), (c, d): (f64, f64)) -> f64 {
     let mut sum = 0.0;
     let mut i = 0.0;
     while i < a {
@@ -103,6 +113,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn either_side_s_sum_is_the_same_probability(
+            (one, all) in (0u32..60).prop_flat_map(|all| (0..=all, Just(all))),
+            (other, every) in (0u32..60).prop_flat_map(|all| (0..=all, Just(all))),
+        ) {
+            let shape = |passed: u32, scored: u32| {
+                (f64::from(passed) + 1.0, f64::from(scored - passed) + 1.0)
+            };
+            let (x, y) = (shape(one, all), shape(other, every));
+            let loss = probability_of_loss((one, all), (other, every));
+            prop_assert!((above(x, y) - loss).abs() < 1e-9);
+            prop_assert!((above(x, y) + above(y, x) - 1.0).abs() < 1e-9);
+        }
+    }
 
     #[test]
     fn the_normal_distribution_has_its_known_quantiles() {
