@@ -86,7 +86,9 @@ impl SpikeAndSlab {
         });
         #[expect(clippy::cast_precision_loss, reason = "counts of edits are far below 2^52")]
         let all = weight + seen.len() as f64;
-        Self { share: active / all, mean, sd: (spread / active).sqrt().max(0.25 * start.sd) }
+        // Of a share of one, rounding may make a little more, and nothing is more likely than certain.
+        let share = (active / all).min(1.0);
+        Self { share, mean, sd: (spread / active).sqrt().max(0.25 * start.sd) }
     }
 
     /// How likely it is that an edit with this estimate does something.
@@ -146,6 +148,18 @@ mod tests {
     #[test]
     fn nothing_seen_is_the_safe_start() {
         assert_eq!(START.learn(4.0, &[]), START);
+    }
+
+    /// A weight that is no whole number made the share a little more than one, and the mean not a number.
+    #[test]
+    fn a_share_of_one_stays_one_at_any_weight() {
+        let start = SpikeAndSlab { share: 1.0, ..START };
+        for weight in (1..=600).map(|tenths| 0.1 * f64::from(tenths)) {
+            for edits in 1..20 {
+                let learnt = start.learn(weight, &seen(&vec![0.0; edits]));
+                assert!(learnt.share <= 1.0 && learnt.mean.is_finite(), "{weight}: {learnt:?}");
+            }
+        }
     }
 
     #[test]
