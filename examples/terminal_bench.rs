@@ -16,6 +16,8 @@ mod options;
 mod parts;
 #[path = "terminal_bench/plan.rs"]
 mod plan;
+#[path = "common/playbook.rs"]
+mod playbook;
 #[path = "common/rule.rs"]
 mod rule;
 #[path = "terminal_bench/runs.rs"]

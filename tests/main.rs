@@ -18,6 +18,8 @@ mod identity;
 mod input;
 mod minimal;
 mod outage;
+#[path = "../examples/common/playbook.rs"]
+mod playbook;
 mod secrecy;
 mod spans;
 mod tasks;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness_benchmark::{Loader, harbor::Solution};
+use harness_benchmark::{HarborTask, Loader};
 use harness_core::{
     Arguments, Completion, LlmBackend, Message, Redactor, Request, ResponseSchema, ToolCall,
     ToolSpec,
 };
-use harness_llm::{Playbook, Profile, SimulatedLlm};
+use harness_llm::{Profile, SimulatedLlm};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::cli::{command, stderr};
+use crate::playbook::playbook;
 
 /// Planted, and looked for in everything that a run leaves.
 pub(crate) const KEY: &str = "sk-planted-0123456789-abcdefghij";
@@ -113,21 +114,8 @@ fn look_for_the_key(output: &[u8], home: &Path) {
 pub(crate) fn model(profile: &str) -> SimulatedLlm {
     let tasks =
         Loader::new().load(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tasks")).unwrap().tasks;
-    let playbooks = tasks.iter().filter_map(|task| {
-        let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
-        let outputs = task
-            .task
-            .outputs
-            .iter()
-            .map(|output| output.relative_to(&task.task.environment.workdir));
-        let script = String::from_utf8_lossy(script).into_owned();
-        Some(Playbook::from_script(
-            task.task.name.as_str(),
-            &task.task.instruction,
-            &script,
-            outputs,
-        ))
-    });
+    let named = |task: &HarborTask| playbook(task, task.task.name.as_str());
+    let playbooks = tasks.iter().filter_map(named);
     SimulatedLlm::new(Profile::named(profile).unwrap(), 1, playbooks.collect::<Vec<_>>())
 }
 

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use harness_benchmark::harbor::Solution;
 use harness_benchmark::{Assignment, HarborTask, HarborVerifier, Loader, Proportions};
 use harness_core::testing::{InMemorySandbox, Twin};
 use harness_core::{
@@ -33,11 +32,7 @@ fn sandbox() -> Option<Arc<dyn Sandbox>> {
 }
 
 fn playbook(task: &HarborTask) -> Playbook {
-    let script = task.solution.as_ref().unwrap().files.file(Solution::SCRIPT).unwrap();
-    let Task { name, instruction, outputs, environment, .. } = task.task.as_ref();
-    let outputs = outputs.iter().map(|output| output.relative_to(&environment.workdir).to_owned());
-    let outputs: Vec<String> = outputs.collect();
-    Playbook::from_script(name.as_str(), instruction, &String::from_utf8_lossy(script), outputs)
+    crate::playbook::playbook(task, task.task.name.as_str()).unwrap()
 }
 
 fn model(profile: &str, tasks: &[HarborTask]) -> SimulatedLlm {

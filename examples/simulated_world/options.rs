@@ -33,6 +33,22 @@ pub(crate) enum What {
     Attempts(Attempts),
     /// Runs of the loop in every profile's world, and how each profile fares with the others' harnesses.
     Table(Table),
+    /// Whether playing each task's solution call by call, as a model does, ends as running it once does: the same files in the working directory,
+    /// the same status.
+    Solutions(Solutions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Solutions {
+    /// How long a solution may take in seconds; one that takes longer is not compared.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// Solutions at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) at_once: u32,
+    /// Only count how many calls each takes; run nothing.
+    #[arg(long)]
+    pub(crate) unplayed: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_benchmark::harbor::Solution;
-use harness_benchmark::{HarborTask, Loader, Selection};
+use harness_benchmark::{HarborTask, Loaded, Loader, Selection};
 use harness_core::{
     Error, ErrorKind, MinimalHarness, Result, Sandbox, Task, TaskName, TrialLimits,
 };
@@ -12,6 +11,7 @@ use harness_llm::{Facts, Playbook, Profile, SimulatedLlm, Truth};
 use harness_sandbox::SandboxKind;
 
 use crate::options::Options;
+use crate::playbook::playbook;
 
 /// Attempts of simulated models are quick: as many calls as the main example gives them.
 pub(crate) fn limits() -> TrialLimits {
@@ -31,15 +31,8 @@ pub(crate) struct World {
 impl World {
     /// The world of these options, each task taken `variants` times.
     pub(crate) fn load(options: &Options, variants: u32) -> Result<Self> {
-        let directory = options.tasks.clone().unwrap_or_else(bundled);
-        let selection = Selection { include: options.include.clone(), ..Selection::default() };
-        let loader = Loader::new().with_variables(std::env::vars().collect());
-        let loaded = loader.with_selection(selection).load(&directory)?;
-        for skipped in &loaded.skipped {
-            eprintln!("skipped {}: {}", skipped.name, skipped.reason);
-        }
         let mut world = Self {
-            harbor: loaded.tasks,
+            harbor: harbor(options, options.assume)?.tasks,
             tasks: Vec::new(),
             playbooks: Vec::new(),
             facts: Vec::new(),
@@ -50,37 +43,39 @@ impl World {
     }
 
     fn play(&mut self, assume: bool, variants: u32) -> Result<()> {
-        let solved: Vec<(Arc<Task>, String)> = self
+        let name = |task: &HarborTask| task.task.name.to_string();
+        let solved: Vec<(HarborTask, Playbook)> = self
             .harbor
             .iter()
-            .filter_map(|task| Some((Arc::clone(&task.task), script(task)?)))
+            .filter_map(|task| Some((task.clone(), playbook(task, &name(task))?)))
             .collect();
         if solved.is_empty() {
             let why = "no task here has a solution that a simulated model could play";
             return Err(Error::new(ErrorKind::InvalidInput, why));
         }
         let sandbox = if assume { None } else { Some(sandbox()?) };
-        for (task, script) in solved {
+        for (task, known) in solved {
             let facts = match &sandbox {
-                Some(sandbox) => measured(&task, &script, sandbox.as_ref())?,
-                None => Facts::assumed(&playbook(&task, task.name.as_str(), &script)),
+                Some(sandbox) => measured(&task.task, &known, sandbox.as_ref())?,
+                None => Facts::assumed(&known),
             };
             for variant in 1..=variants {
-                self.add(&task, &script, variant, facts.clone());
+                self.add(&task, variant, facts.clone());
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, task: &Arc<Task>, script: &str, variant: u32, facts: Facts) {
+    fn add(&mut self, task: &HarborTask, variant: u32, facts: Facts) {
+        let plain = &task.task;
         let named = match variant {
-            1 => Arc::clone(task),
+            1 => Arc::clone(plain),
             _ => {
-                let name = TaskName::new(format!("{}-{variant}", task.name));
-                Arc::new(Task { name, ..Task::clone(task) })
+                let name = TaskName::new(format!("{}-{variant}", plain.name));
+                Arc::new(Task { name, ..Task::clone(plain) })
             }
         };
-        self.playbooks.push(playbook(task, named.name.as_str(), script));
+        self.playbooks.extend(playbook(task, named.name.as_str()));
         self.facts.push((named.name.clone(), facts));
         self.tasks.push(named);
     }
@@ -104,6 +99,19 @@ impl World {
     }
 }
 
+/// The tasks that the options name; what is left out is said. Where nothing is judged, that is nothing.
+pub(crate) fn harbor(options: &Options, for_solutions: bool) -> Result<Loaded> {
+    let directory = options.tasks.clone().unwrap_or_else(bundled);
+    let selection = Selection { include: options.include.clone(), ..Selection::default() };
+    let loader = Loader::new().with_variables(std::env::vars().collect());
+    let loader = if for_solutions { loader.for_solutions() } else { loader };
+    let loaded = loader.with_selection(selection).load(&directory)?;
+    for skipped in &loaded.skipped {
+        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+    }
+    Ok(loaded)
+}
+
 /// The mean true pass rate over `tasks`.
 pub(crate) fn mean<'a>(
     truth: &Truth,
@@ -124,15 +132,8 @@ pub(crate) fn sandbox() -> Result<Arc<dyn Sandbox>> {
     harness_sandbox::build(SandboxKind::Auto)
 }
 
-pub(crate) fn playbook(task: &Task, name: &str, script: &str) -> Playbook {
-    let outputs =
-        task.outputs.iter().map(|output| output.relative_to(&task.environment.workdir).to_owned());
-    Playbook::from_script(name, &task.instruction, script, outputs.collect::<Vec<_>>())
-}
-
-fn measured(task: &Task, script: &str, sandbox: &dyn Sandbox) -> Result<Facts> {
-    let playbook = playbook(task, task.name.as_str(), script);
-    let facts = runtime()?.block_on(Facts::measure(&playbook, task, sandbox));
+fn measured(task: &Task, playbook: &Playbook, sandbox: &dyn Sandbox) -> Result<Facts> {
+    let facts = runtime()?.block_on(Facts::measure(playbook, task, sandbox));
     facts.map_err(|error| error.while_doing(format!("playing {} once", task.name)))
 }
 
@@ -140,11 +141,6 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Runtime::new().map_err(|source| {
         Error::new(ErrorKind::Infrastructure, "starting the threads").with_source(source)
     })
-}
-
-fn script(task: &HarborTask) -> Option<String> {
-    let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
-    Some(String::from_utf8_lossy(script).into_owned())
 }
 
 fn bundled() -> PathBuf {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use harness_benchmark::HarborTask;
-use harness_benchmark::harbor::Solution;
 use harness_core::{LlmBackend, ModelId, Redactor, Result};
 use harness_llm::{
-    AnthropicBackend, Cassette, Limited, Limiter, OpenAiBackend, Playbook, Price, PriceTable,
-    Priced, Profile, Recorded, Redacted, Replayed, Retried, Secret, SimulatedLlm, Timeouts,
+    AnthropicBackend, Cassette, Limited, Limiter, OpenAiBackend, Price, PriceTable, Priced,
+    Profile, Recorded, Redacted, Replayed, Retried, Secret, SimulatedLlm, Timeouts,
 };
 
 use crate::options::{Options, Span};
+use crate::playbook::playbook;
 use crate::wrong;
 
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -108,7 +108,8 @@ impl Wire {
 /// The model behind what a run needs of it, no key in sight. A breaker is not among it: the engine has its own.
 pub(crate) async fn model(options: &Options, tasks: &[HarborTask]) -> Result<Arc<dyn LlmBackend>> {
     if let Some(profile) = options.model.strip_prefix("simulated:") {
-        let playbooks = tasks.iter().filter_map(playbook);
+        let named = |task: &HarborTask| playbook(task, task.task.name.as_str());
+        let playbooks = tasks.iter().filter_map(named);
         return Ok(Arc::new(SimulatedLlm::new(Profile::named(profile)?, options.seed, playbooks)));
     }
     let wire = &options.wire;
@@ -185,20 +186,4 @@ fn named(options: &Options) -> ModelId {
 /// What the model charges, where that is known.
 pub(crate) fn price(options: &Options) -> Result<Option<Price>> {
     Ok(options.wire.prices()?.price(&named(options)))
-}
-
-fn playbook(task: &HarborTask) -> Option<Playbook> {
-    let script = task.solution.as_ref()?.files.file(Solution::SCRIPT)?;
-    let script = String::from_utf8_lossy(script);
-    let outputs = task
-        .task
-        .outputs
-        .iter()
-        .map(|output| output.relative_to(&task.task.environment.workdir).to_owned());
-    Some(Playbook::from_script(
-        task.task.name.as_str(),
-        &task.task.instruction,
-        &script,
-        outputs.collect::<Vec<_>>(),
-    ))
 }

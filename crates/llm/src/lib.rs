@@ -46,6 +46,8 @@ pub use self::redacted::Redacted;
 pub use self::retried::Retried;
 pub use self::secret::Secret;
 #[cfg(feature = "simulated")]
-pub use self::simulated::{Course, Facts, Playbook, Profile, SimulatedLlm, StanzaFacts, Truth};
+pub use self::simulated::{
+    Course, Facts, Playbook, Profile, SimulatedLlm, SolutionFiles, StanzaFacts, Truth,
+};
 pub use self::timed::{Patience, Timed};
 pub use harness_core::Price;

@@ -85,6 +85,14 @@ impl Loader {
         self
     }
 
+    /// The tasks are wanted for their solutions alone, as a simulated model plays them: one whose environment or verifier this machine cannot
+    /// offer has an empty working directory instead of being skipped. Nothing that is loaded so can be judged.
+    #[must_use]
+    pub fn for_solutions(mut self) -> Self {
+        self.host.for_solutions = true;
+        self
+    }
+
     /// Only these tasks: the others may be broken, and are not listed either.
     #[must_use]
     pub fn with_selection(mut self, selection: Selection) -> Self {
@@ -157,12 +165,13 @@ fn manifest(directory: &Path, file: &Path) -> Step<Manifest> {
 
 fn assemble(site: &Site<'_>, name: TaskName) -> Step<HarborTask> {
     let Site { directory, file, manifest, host } = site;
-    support::check(directory, manifest)?;
+    host.unless_for_solutions(support::check(directory, manifest))?;
     let instruction = instruction(directory)?;
     let tests = tests(directory)?;
     let verifier_env = variables(host, &manifest.verifier.env, "[verifier].env")?;
     let solution = solution(site)?;
-    host.require(manifest.metadata.requires.iter().map(String::as_str))?;
+    let required = manifest.metadata.requires.iter().map(String::as_str);
+    host.unless_for_solutions(host.require(required))?;
     let agent_timeout = manifest.agent.timeout_sec;
     let agent_timeout =
         agent_timeout.map(|limit| site.seconds("agent.timeout_sec", limit)).transpose()?;
@@ -176,8 +185,8 @@ fn assemble(site: &Site<'_>, name: TaskName) -> Step<HarborTask> {
             wrong(file, "key `artifacts`", error.message(), "write a path without '..'")
         })?);
     }
-    let environment = site.environment()?;
-    if environment.network == Network::None {
+    let environment = host.unless_for_solutions(site.environment())?.unwrap_or_default();
+    if environment.network == Network::None && !host.for_solutions {
         can_be_judged_offline(&tests)?;
     }
     let task = Task {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::manifest::Manifest;
-use crate::obstacle::{Step, unavailable};
+use crate::obstacle::{Obstacle, Step, unavailable};
 
 /// What the host offers to tasks. Given by the caller: nothing is read from the environment here.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Host {
     pub(crate) path: Vec<PathBuf>,
     pub(crate) public_network: bool,
     pub(crate) allowed_hosts: bool,
+    /// Nothing is judged, so that an empty directory will do for an environment.
+    pub(crate) for_solutions: bool,
 }
 
 impl Default for Host {
@@ -28,6 +30,7 @@ impl Default for Host {
             variables: BTreeMap::new(),
             path: system.map(PathBuf::from).to_vec(),
             public_network: false,
+            for_solutions: false,
             allowed_hosts: false,
         }
     }
@@ -41,6 +44,14 @@ impl Host {
             Some(absent) => unavailable(format!(
                 "it needs the program '{absent}', which this machine lacks: install it"
             )),
+        }
+    }
+
+    /// What is not to be had here is left out, where only solutions are wanted.
+    pub(crate) fn unless_for_solutions<T>(&self, step: Step<T>) -> Step<Option<T>> {
+        match step {
+            Err(Obstacle::Unavailable(_)) if self.for_solutions => Ok(None),
+            step => step.map(Some),
         }
     }
 

@@ -51,6 +51,11 @@ impl Variables {
         self.0.iter().map(|(name, variable)| (name.as_str(), variable.value.as_str()))
     }
 
+    /// Those whose names are not those of keys or passwords: what may be shown.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(name, _)| !is_secret(name))
+    }
+
     /// The digest of what matters: values, but of keys and passwords only where they come from, so that a new key
     /// makes no trial run again, and no digest of a key is stored.
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint> {

@@ -348,3 +348,24 @@ fn the_identity_of_a_task_is_its_content() {
         "tests are the verifier's"
     );
 }
+
+/// For whoever plays solutions and judges nothing: what this machine cannot offer is an empty directory.
+#[test]
+fn tasks_that_cannot_be_judged_here_are_loaded_for_their_solutions() {
+    let tasks = Tasks::one()
+        .with("environment/Dockerfile", "FROM debian\nRUN apt-get update\n")
+        .with("solution/solve.sh", "./tool\n")
+        .with("solution/tool", "#!/bin/sh\n");
+    assert_eq!(tasks.load_with(&Loader::new()).skipped.len(), 1);
+    let loaded = tasks.load_with(&Loader::new().for_solutions());
+    assert_eq!((loaded.tasks.len(), loaded.skipped.len()), (1, 0));
+    let found = &loaded.tasks[0];
+    assert!(found.solution.as_ref().unwrap().files.file("tool").is_some());
+    let environment = &found.task.environment;
+    assert!(
+        environment.image.is_none() && environment.files.is_empty() && environment.setup.is_empty()
+    );
+    // What is wrong is wrong for everybody.
+    let broken = tasks.with("task.toml", "no toml");
+    assert!(Loader::new().for_solutions().load(broken.path()).is_err());
+}

@@ -36,6 +36,7 @@ mod profiles;
 mod reading;
 mod rehearsal;
 mod script;
+mod solution;
 #[cfg(test)]
 mod table;
 mod temptation;
@@ -58,6 +59,7 @@ use harness_core::{
 pub use self::facts::{Facts, StanzaFacts};
 pub use self::playbook::Playbook;
 pub use self::profile::Profile;
+pub use self::solution::SolutionFiles;
 pub use self::truth::{Course, Truth};
 
 use self::agent::Move;

@@ -1,6 +1,9 @@
 //! What a simulated model knows about a task: how it is done.
 
+use harness_core::Fingerprint;
+
 use super::script::{self, Purpose, Stanza};
+use super::solution::SolutionFiles;
 
 /// The way through one task, as commands that are run one stanza a call.
 ///
@@ -16,29 +19,38 @@ pub struct Playbook {
 }
 
 impl Playbook {
-    /// The playbook of the task `name` from a shell script that solves it, such as its `solution/solve.sh`.
-    ///
-    /// Stanzas are divided by blank lines, here-documents and everything else that nests kept whole; comments between commands are
-    /// dropped. A first stanza that only looks is the inspection, a last one that only looks is the check. A stanza after a
-    /// comment `# setup:` sets shell state that the later ones need; in a script without such marks, exports,
-    /// assignments, `cd`, `source`, `set`, `alias` and functions are taken for such state.
-    /// `outputs` are the files that the task asks for, for a model that is tempted to fake one.
+    /// The playbook of the task `name` from a shell script that solves it and needs nothing beside it.
     pub fn from_script(
         name: impl Into<String>,
         instruction: &str,
         script: &str,
         outputs: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
+        Self::from_solution(name, instruction, &SolutionFiles::new(script), outputs)
+    }
+
+    /// The playbook of the task `name` from its solution, such as what lies in its `solution/`.
+    ///
+    /// Stanzas are divided by blank lines, here-documents and everything else that nests kept whole; comments between commands are
+    /// dropped. A first stanza that only looks is the inspection, a last one that only looks is the check. However many
+    /// calls that makes, they end as one run of the script by bash does: what a shell remembers is taken along from call to call, nothing is
+    /// done after a call in which the script ended, and what cannot be divided (background jobs, traps) is one call. Files
+    /// beside the script are brought to a directory of their own outside of the workspace, which also stands for `/solution`.
+    /// Where the author marked stanzas by a comment `# setup:`, only those set state, and they are repeated in each call after them.
+    ///
+    /// `outputs` are the files that the task asks for, for a model that is tempted to fake one.
+    pub fn from_solution(
+        name: impl Into<String>,
+        instruction: &str,
+        solution: &SolutionFiles,
+        outputs: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let task = name.into();
         let outputs: Vec<String> = outputs.into_iter().map(Into::into).collect();
-        let stanzas = script::stanzas(script);
+        let home = Fingerprint::of_bytes(task.as_bytes()).short();
+        let stanzas = script::stanzas(&home, solution);
         let input = input(&stanzas, &outputs);
-        Self {
-            task: name.into(),
-            instruction: instruction.trim().to_owned(),
-            stanzas,
-            outputs,
-            input,
-        }
+        Self { task, instruction: instruction.trim().to_owned(), stanzas, outputs, input }
     }
 
     /// The task's name.
@@ -46,23 +58,20 @@ impl Playbook {
         &self.task
     }
 
+    /// What is typed to play each stanza, in order. A set-up line that the calls after it repeat is not typed for itself.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        let is_typed = |stanza: &&Stanza| stanza.purpose != Purpose::State;
+        self.stanzas.iter().filter(is_typed).map(|stanza| stanza.call.as_str())
+    }
+
     /// The commands of each stanza, in order.
     pub fn stanzas(&self) -> impl Iterator<Item = &str> {
         self.stanzas.iter().map(|stanza| stanza.text.as_str())
     }
 
-    /// The commands of a stanza with the state that they need, in a shell of their own where there is such state, so that
-    /// nothing of it is left behind.
-    pub(super) fn call(&self, index: usize) -> String {
-        let text = self.stanzas.get(index).map_or("", |stanza| stanza.text.as_str());
-        let state = self.state_before(index);
-        if state.is_empty() { text.to_owned() } else { format!("(\n{state}\n{text}\n)") }
-    }
-
-    /// What later stanzas need from those before `index`.
-    fn state_before(&self, index: usize) -> String {
-        let states = self.stanzas.iter().take(index).map(|stanza| stanza.state.as_str());
-        states.filter(|state| !state.is_empty()).collect::<Vec<_>>().join("\n")
+    /// What is typed to play a stanza.
+    pub(super) fn call(&self, index: usize) -> &str {
+        self.stanzas.get(index).map_or("", |stanza| stanza.call.as_str())
     }
 
     pub(super) fn check(&self) -> Option<usize> {

@@ -56,7 +56,7 @@ impl Outline {
         let stanza = |(index, purpose): (usize, &Purpose)| Stanza {
             purpose: *purpose,
             text: format!("{STANZA}{index}."),
-            state: String::new(),
+            call: format!("{STANZA}{index}."),
         };
         let output = if self.has_output_file { OUTPUT } else { "result" };
         Playbook {

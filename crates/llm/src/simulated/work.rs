@@ -146,7 +146,7 @@ pub(super) fn stanza(mind: &Mind<'_>, index: usize, pass: usize, say: &str) -> M
 /// The commands of a stanza with the state that they need, in a shell of their own where there is such state. Who relies on
 /// an earlier call's environment fails where that is gone.
 pub(super) fn command(mind: &Mind<'_>, index: usize, pass: usize) -> String {
-    let whole = mind.playbook.call(index);
+    let whole = mind.playbook.call(index).to_owned();
     let did = |note| pass == 0 && mind.conversation.count(note) > 0;
     if did(Note::SetUp) {
         format!(": \"${{TASK_ROOT:?was set before}}\"\n{whole}")

@@ -41,6 +41,7 @@ pub(super) struct Scanner {
     after_for: bool,
     after_function: bool,
     joined: bool,
+    background: bool,
     confused: bool,
 }
 
@@ -52,6 +53,16 @@ impl Scanner {
     /// Whether a command may begin here: nothing is open, and the last line did not ask for more.
     pub(super) fn is_between_commands(&self) -> bool {
         self.open.is_empty() && self.here.is_empty() && !self.joined
+    }
+
+    /// Whether the next line is data.
+    pub(super) fn is_in_here_document(&self) -> bool {
+        !self.here.is_empty()
+    }
+
+    /// Whether something was sent to the background since this was last asked.
+    pub(super) fn takes_background(&mut self) -> bool {
+        std::mem::take(&mut self.background)
     }
 
     /// Whether something was closed that was never opened: the script is not understood.
@@ -198,7 +209,9 @@ impl Scanner {
             [')', ..] => self.close_paren(),
             ['&', '&', ..] | ['|', '|', ..] => self.operator(text, 2),
             ['|', ..] => self.operator(text, 1),
+            ['<' | '>', '&', ..] | ['&', '>', ..] => 2,
             [';' | '&', ..] => {
+                self.background |= text[0] == '&';
                 self.at_command = true;
                 1
             }

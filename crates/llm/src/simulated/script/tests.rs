@@ -2,25 +2,42 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn of(script: &str) -> Vec<Stanza> {
+    stanzas("a-task", &SolutionFiles::new(script))
+}
+
 fn texts(script: &str) -> Vec<String> {
-    stanzas(script).into_iter().map(|stanza| stanza.text).collect()
+    of(script).into_iter().map(|stanza| stanza.text).collect()
 }
 
 #[test]
 fn blank_lines_divide_and_comments_are_dropped() {
     let script = "#!/bin/bash\n# first\nls -l\n\n# setup: state\nexport A=1\n\n\nwork $A\n# between\nmore\n\ntest -s out\n";
     assert_eq!(texts(script), ["ls -l", "export A=1", "work $A\nmore", "test -s out"]);
-    let purposes: Vec<Purpose> = stanzas(script).iter().map(|stanza| stanza.purpose).collect();
+    let purposes: Vec<Purpose> = of(script).iter().map(|stanza| stanza.purpose).collect();
     assert_eq!(purposes, [Purpose::Inspect, Purpose::State, Purpose::Work, Purpose::Check]);
-    assert_eq!(stanzas(script)[1].state, "export A=1");
+    let calls: Vec<String> = of(script).into_iter().map(|stanza| stanza.call).collect();
+    assert_eq!(calls[2], "(\nexport A=1\nwork $A\nmore\n)");
+    assert_eq!(calls[0], "ls -l");
 }
 
 #[test]
-fn unmarked_state_is_found() {
-    let script = "ls\n\nout=$PWD/o\nmkdir \"$out\"\n\ncd work\n\ntouch \"$out/x\"";
-    let stanzas = stanzas(script);
-    assert_eq!(stanzas[1].state, "out=$PWD/o");
-    assert_eq!((stanzas[1].purpose, stanzas[2].purpose), (Purpose::Work, Purpose::State));
+fn state_belongs_to_what_comes_after_it() {
+    let script = "set -e\n\nls\n\nout=$PWD/o\nmkdir \"$out\"\n\ncd work\n\ntouch \"$out/x\"";
+    assert_eq!(
+        texts(script),
+        ["set -e\nls", "out=$PWD/o\nmkdir \"$out\"", "cd work\ntouch \"$out/x\""]
+    );
+    // Nothing is shared here, so nothing is carried.
+    let script = "ls\n\nsort a > b\n\ncat <<'EOF'\nx=1\ncd\nEOF\n\ntest -s b\n";
+    assert!(of(script).iter().all(|stanza| stanza.call == stanza.text));
+}
+
+#[test]
+fn what_cannot_be_taken_along_is_not_divided() {
+    assert_eq!(texts("ls\n\nserve &\n\nask\n\ntest -s a"), ["ls", "serve &\nask\ntest -s a"]);
+    assert_eq!(texts("ls\n\nmake 2>&1 && x &> y\n\ntest -s a").len(), 3);
+    assert_eq!(texts("ls\n\nmake\n\necho $?\n\ntest -s a"), ["ls", "make\necho $?", "test -s a"]);
 }
 
 #[test]
@@ -69,7 +86,9 @@ proptest! {
             .iter()
             .map(|block| block.iter().map(|index| INDIVISIBLE[*index]).collect::<Vec<_>>().join("\n"))
             .collect();
-        prop_assert_eq!(texts(&format!("#!/bin/bash\n{}\n", blocks.join(gap))), blocks);
+        let script = format!("#!/bin/bash\n{}\n", blocks.join(gap));
+        let divided: Vec<String> = super::blocks(&script).unwrap().iter().map(Block::text).collect();
+        prop_assert_eq!(divided, blocks);
     }
 
     #[test]

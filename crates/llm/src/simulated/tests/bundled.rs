@@ -8,6 +8,7 @@ use futures::stream;
 
 use super::place::PATH;
 use super::*;
+use crate::simulated::SolutionFiles;
 use crate::simulated::script::{self, Purpose};
 
 /// Says what is left out, or fails where nothing may be.
@@ -43,7 +44,7 @@ fn name_of(task: &Path) -> String {
 fn every_script_divides_into_its_commands() {
     for task in tasks() {
         let (name, script) = (name_of(&task), script_of(&task).unwrap());
-        let stanzas = script::stanzas(&script);
+        let stanzas = script::stanzas(&name, &SolutionFiles::new(script.as_str()));
         let lines = |text: &str| -> Vec<String> {
             let lines = text
                 .lines()

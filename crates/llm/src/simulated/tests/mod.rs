@@ -4,6 +4,7 @@
 mod bundled;
 mod improving;
 mod place;
+mod played;
 mod truths;
 mod weaknesses;
 
