@@ -12,6 +12,7 @@ use std::io::Write;
 mod architecture;
 mod audit;
 mod bundle;
+mod bounds;
 mod cli;
 mod guards;
 mod identity;
@@ -20,6 +21,7 @@ mod minimal;
 mod outage;
 #[path = "../examples/common/playbook.rs"]
 mod playbook;
+mod planted;
 mod secrecy;
 mod spans;
 mod tasks;

@@ -1,10 +1,12 @@
 //! The example against a server on loopback that speaks OpenAI's chat completions and Anthropic's Messages: every call of the run
 //! goes through real HTTP. Behind the server a simulated model thinks, so that the run has something to find.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use harness_benchmark::{HarborTask, Loader};
 use harness_core::{
@@ -68,7 +70,7 @@ async fn the_wires_options_reach_the_server_and_a_recorded_run_is_played_again()
 }
 
 /// The summary of the example run with these arguments.
-async fn example(home: &TempDir, arguments: &str) -> Value {
+pub(crate) async fn example(home: &TempDir, arguments: &str) -> Value {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     let mut command = command(home, &arguments);
     command.env("OPENAI_API_KEY", KEY);
@@ -104,11 +106,21 @@ async fn run(model: &str, variable: &str) -> (Value, TempDir) {
 /// In every form that text gives it: plain, JSON, URL, hexadecimal, base64 at each offset.
 fn look_for_the_key(output: &[u8], home: &Path) {
     let key = Redactor::new([KEY]).unwrap();
-    assert!(key.finds(format!("so {KEY} would be found").as_bytes()));
     assert!(!key.finds(output), "the key is in the output");
-    for file in files(home) {
-        assert!(!key.finds(&std::fs::read(&file).unwrap()), "the key is in {}", file.display());
-    }
+    assert_eq!(holding(&key, home), [] as [PathBuf; 0], "the key is in what the run left");
+    // The same search finds a leak that is planted deep in what the run left.
+    let deepest = files(home).into_iter().max_by_key(|file| file.components().count()).unwrap();
+    let planted = deepest.with_file_name("planted");
+    let encoded: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(&planted, format!("{{\"note\": \"it is {encoded}\"}}")).unwrap();
+    assert_eq!(holding(&key, home), [planted.clone()]);
+    assert!(key.finds(&[output, KEY.as_bytes()].concat()));
+    std::fs::remove_file(planted).unwrap();
+}
+
+fn holding(key: &Redactor, home: &Path) -> Vec<PathBuf> {
+    let holds = |file: &PathBuf| key.finds(&std::fs::read(file).unwrap());
+    files(home).into_iter().filter(holds).collect()
 }
 
 pub(crate) fn model(profile: &str) -> SimulatedLlm {
@@ -119,6 +131,19 @@ pub(crate) fn model(profile: &str) -> SimulatedLlm {
     SimulatedLlm::new(Profile::named(profile).unwrap(), 1, playbooks.collect::<Vec<_>>())
 }
 
+/// How a request is not answered; all but the first until whoever asked goes away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hang {
+    /// The connection ends at once.
+    Closed,
+    /// Not a byte.
+    Silent,
+    /// The beginning of a stream.
+    Stalled,
+    /// A stream of nothing but signs of life.
+    Dripping,
+}
+
 /// A server, and what was asked of it.
 pub(crate) struct Served {
     model: SimulatedLlm,
@@ -126,6 +151,10 @@ pub(crate) struct Served {
     outage: Range<usize>,
     /// Requests by number that are read and never answered: the connection ends.
     cut: Range<usize>,
+    /// Requests by number that are not answered.
+    hangs: BTreeMap<usize, Hang>,
+    hung: AtomicUsize,
+    arrivals: Mutex<Vec<Instant>>,
     pub(crate) asked: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -133,8 +162,33 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new(model: SimulatedLlm) -> Self {
-        let [asked, at_once, most_at_once] = Default::default();
-        Self { model, outage: 0..0, cut: 0..0, asked, at_once, most_at_once }
+        let [asked, at_once, most_at_once, hung] = Default::default();
+        let (hangs, arrivals) = Default::default();
+        Self {
+            model,
+            outage: 0..0,
+            cut: 0..0,
+            hangs,
+            hung,
+            arrivals,
+            asked,
+            at_once,
+            most_at_once,
+        }
+    }
+
+    pub(crate) fn with_hangs(self, hangs: impl IntoIterator<Item = (usize, Hang)>) -> Self {
+        Self { hangs: hangs.into_iter().collect(), ..self }
+    }
+
+    /// How many requests were left hanging.
+    pub(crate) fn hung(&self) -> usize {
+        self.hung.load(Ordering::SeqCst)
+    }
+
+    /// When requests came, in order.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        self.arrivals.lock().unwrap().clone()
     }
 
     fn with_outage(self, outage: Range<usize>) -> Self {
@@ -145,14 +199,20 @@ impl Served {
         Self { cut, ..self }
     }
 
-    async fn answer(&self, asked: Asked) -> Option<(&'static str, Value)> {
+    async fn answer(&self, asked: Asked) -> std::result::Result<Reply, Hang> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        self.arrivals.lock().unwrap().push(Instant::now());
         if self.cut.contains(&number) {
-            return None;
+            return Err(Hang::Closed);
+        }
+        if let Some(hang) = self.hangs.get(&number) {
+            self.hung.fetch_add(1, Ordering::SeqCst);
+            return Err(*hang);
         }
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
-        let reply = match (asked.authorized, asked.path.as_str(), asked.body) {
+        let is_streamed = asked.body.as_ref().is_some_and(|body| body["stream"] == true);
+        let (status, reply) = match (asked.authorized, asked.path.as_str(), asked.body) {
             (false, ..) => ("401 Unauthorized", json!({ "error": { "message": "no key" } })),
             _ if self.outage.contains(&number) => {
                 ("503 Service Unavailable", json!({ "error": { "message": "later" } }))
@@ -166,8 +226,32 @@ impl Served {
             _ => ("404 Not Found", json!({ "error": { "message": "no such thing" } })),
         };
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        Some(reply)
+        Ok(match is_streamed && status.starts_with("200") {
+            true => Reply { status, kind: "text/event-stream", body: stream(&reply) },
+            false => Reply { status, kind: "application/json", body: reply.to_string() },
+        })
     }
+}
+
+struct Reply {
+    status: &'static str,
+    kind: &'static str,
+    body: String,
+}
+
+/// A whole chat completion as a stream of it.
+fn stream(reply: &Value) -> String {
+    let choice = &reply["choices"][0];
+    let mut delta = choice["message"].clone();
+    for (index, call) in delta["tool_calls"].as_array_mut().into_iter().flatten().enumerate() {
+        call["index"] = index.into();
+    }
+    let events = [
+        json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": null }] }),
+        json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": choice["finish_reason"] }] }),
+        json!({ "choices": [], "usage": reply["usage"] }),
+    ];
+    events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>() + "data: [DONE]\n\n"
 }
 
 pub(crate) async fn serve(served: Arc<Served>) -> String {
@@ -189,16 +273,36 @@ pub(crate) async fn accept(listener: TcpListener, served: Arc<Served>) {
 async fn connection(stream: TcpStream, served: Arc<Served>) {
     let mut stream = BufReader::new(stream);
     while let Some(asked) = request(&mut stream).await {
-        let Some((status, reply)) = served.answer(asked).await else { return };
-        let reply = reply.to_string();
+        let Reply { status, kind, body } = match served.answer(asked).await {
+            Ok(reply) => reply,
+            Err(hang) => return leave_hanging(stream, hang).await,
+        };
+        let length = body.len();
         let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            reply.len()
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
         );
-        if stream.write_all((head + &reply).as_bytes()).await.is_err() {
+        if stream.write_all((head + &body).as_bytes()).await.is_err() {
             return;
         }
     }
+}
+
+async fn leave_hanging(mut stream: BufReader<TcpStream>, hang: Hang) {
+    if matches!(hang, Hang::Closed) {
+        return;
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let begun = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"I\"}}]}\n\n";
+    let beginning = match hang {
+        Hang::Closed | Hang::Silent => String::new(),
+        Hang::Stalled => head.to_owned() + begun,
+        Hang::Dripping => head.to_owned(),
+    };
+    let _ = stream.write_all(beginning.as_bytes()).await;
+    while matches!(hang, Hang::Dripping) && stream.write_all(b": still here\n\n").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
 }
 
 struct Asked {

@@ -143,8 +143,8 @@ impl<'a> Ground<'a> {
         let own = task.task.environment.clone();
         let ground = Self { sandbox, environment: own.clone(), is_own: true };
         match ground.open().await {
-            Ok(session) => session.close().await?,
-            Err(_) => {
+            Ok(session) if own.image.is_some() => session.close().await?,
+            _ => {
                 let Environment { workdir, env, .. } = own;
                 let environment = Environment { workdir, env, ..Environment::default() };
                 return Ok(Self { environment, is_own: false, ..ground });

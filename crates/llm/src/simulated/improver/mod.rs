@@ -39,6 +39,41 @@ pub(super) fn edits_in_reach(surfaces: &[Surface]) -> Vec<(&'static str, Documen
     ideas::IDEAS.iter().filter_map(at_home).collect()
 }
 
+/// What an idea is worth, as an index into a profile's `ideas`.
+#[cfg(test)]
+pub(super) const WORTH_GOOD: usize = 0;
+#[cfg(test)]
+pub(super) const WORTH_USELESS: usize = 1;
+#[cfg(test)]
+pub(super) const WORTH_HARMFUL: usize = 2;
+
+/// An idea as an edit, with what nobody is told of it.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Meant {
+    pub(super) name: &'static str,
+    pub(super) worth: usize,
+    pub(super) edit: DocumentEdit,
+}
+
+/// Every idea as an edit of these surfaces.
+#[cfg(test)]
+pub(super) fn meant(surfaces: &[Surface]) -> Vec<Meant> {
+    let edits = edits_in_reach(surfaces).into_iter();
+    edits.filter_map(|(name, edit)| Some(Meant { name, worth: worth(name)?, edit })).collect()
+}
+
+/// What the idea of this name is worth.
+#[cfg(test)]
+pub(super) fn worth(name: &str) -> Option<usize> {
+    let idea = ideas::IDEAS.iter().find(|idea| idea.name == name)?;
+    Some(match idea.worth {
+        ideas::Worth::Good => WORTH_GOOD,
+        ideas::Worth::Useless => WORTH_USELESS,
+        ideas::Worth::Harmful => WORTH_HARMFUL,
+    })
+}
+
 /// Dice of what the request is about. What commands printed (dates, owners, paths) has no part in it, so that the same run
 /// an hour later, or by another user, comes to the same.
 fn dice_of(request: &Request, data: &Value, dice: &Dice) -> Dice {

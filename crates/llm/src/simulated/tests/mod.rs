@@ -2,9 +2,11 @@
 //! harness does or says.
 
 mod bundled;
+mod decoys;
 mod improving;
 mod place;
 mod played;
+mod qualities;
 mod truths;
 mod weaknesses;
 

@@ -118,10 +118,10 @@ async fn downloads_end_where_the_cap_is() {
     );
 }
 
-type Mend = (Weakness, (&'static str, Value), (&'static str, &'static str));
+pub(super) type Mend = (Weakness, (&'static str, Value), (&'static str, &'static str));
 
 /// What mends each weakness: what is enforced, then what is said, on another surface each.
-fn mends() -> Vec<Mend> {
+pub(super) fn mends() -> Vec<Mend> {
     use Weakness::*;
     let refusing = |message: &str| json!({ "message": message, "max_refusals": 3 });
     let checking = json!({ "command": "", "message": "Check it, then finish.", "max_refusals": 3 });
@@ -197,7 +197,7 @@ fn mends() -> Vec<Mend> {
 }
 
 /// Leaked, so that a profile can be made for each weakness.
-fn suffering(weakness: Weakness) -> &'static Doses {
+pub(super) fn suffering(weakness: Weakness) -> &'static Doses {
     let weaknesses: &'static [(Weakness, Activation)] = Box::leak(Box::new([(weakness, ALWAYS)]));
     // Who checks finds out that its environment was lost, and mends that itself.
     let checks = if weakness == Weakness::LosesEnvironment { 0.0 } else { 1.0 };
