@@ -22,7 +22,8 @@ async fn each_bound_on_time_gets_a_run_past_a_server_that_hangs() {
     let hangs = [(4, Hang::Silent), (9, Hang::Stalled), (14, Hang::Dripping)];
     let served = Arc::new(Served::new(model("planner")).with_hangs(hangs));
     let address = serve(Arc::clone(&served)).await;
-    let bounds = "--stream --first-byte-timeout 3s --stall-timeout 3s --call-timeout 10s --repeat-charged";
+    let bounds =
+        "--stream --first-byte-timeout 3s --stall-timeout 3s --call-timeout 10s --repeat-charged";
     let summary = example(&home, &format!("{RUN} {bounds} --base-url {address}")).await;
     assert_eq!(served.hung(), 3);
     assert!(summary["trials"]["scored"].as_u64() > Some(0), "{summary}");

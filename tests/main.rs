@@ -19,9 +19,9 @@ mod identity;
 mod input;
 mod minimal;
 mod outage;
+mod planted;
 #[path = "../examples/common/playbook.rs"]
 mod playbook;
-mod planted;
 mod secrecy;
 mod spans;
 mod tasks;

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use harness_core::testing::{ScriptedSandbox, ScriptedVerifier};
 use harness_core::{
     Benchmark, Completion, Engine, EngineConfig, LlmBackend, MinimalHarness, ModelId, Outcome,
-    Request, Result, SplitName, Task, TrialLimits,
+    Request, Result, Task, TaskName, TrialLimits,
 };
 use harness_llm::{Playbook, Profile, SimulatedLlm};
 use harness_miner::SignatureMiner;
@@ -48,7 +48,7 @@ impl LlmBackend for Heard {
 
 fn task(index: usize) -> Arc<Task> {
     let instruction = format!("Sort in.txt, number {index}.{}", planted());
-    Arc::new(Task::new(format!("task-{index}"), instruction))
+    Arc::new(Task::new(TaskName::new(format!("task-{index}")), instruction))
 }
 
 fn model(profile: Profile, tasks: &[Arc<Task>]) -> SimulatedLlm {
@@ -64,7 +64,7 @@ async fn asked(profile: Profile) -> Vec<(Request, String)> {
     let tasks: Vec<_> = (0..12).map(task).collect();
     let asked = Arc::default();
     let model = Heard { model: model(profile, &tasks), asked: Arc::clone(&asked) };
-    let printed = |_: &_, _: &mut _| Ok(ScriptedSandbox::output(1, &planted()));
+    let printed = |_: &_, _: &mut _| Ok(ScriptedSandbox::output(1, planted()));
     let verifier = ScriptedVerifier::new("never satisfied", |_, _| {
         let outcome = Outcome::Scored { reward: 0.0, evidence: vec![planted()] };
         async move { Ok(outcome) }.boxed()
@@ -73,8 +73,13 @@ async fn asked(profile: Profile) -> Vec<(Request, String)> {
     let benchmark = Benchmark::new(split(0, 6), split(6, 10), split(10, 12)).unwrap();
     let limits = TrialLimits { steps: 12, ..TrialLimits::default() };
     let gate = GateKind::Paper;
-    let config =
-        EngineConfig { rounds: 1, attempts: 1, claim_attempts: 1, limits, ..EngineConfig::default() };
+    let config = EngineConfig {
+        rounds: 1,
+        attempts: 1,
+        claim_attempts: 1,
+        limits,
+        ..EngineConfig::default()
+    };
     let engine = Engine::builder(MinimalHarness::default())
         .model(model)
         .sandbox(ScriptedSandbox::new(printed))

@@ -54,9 +54,11 @@ fn good_edits_do_change_chances() {
     // Restating the requirements mends no weakness: it keeps from slips.
     static SLIPS: Doses = Doses { slip: 0.4, checks: 0.0, ..doses("slips", &[]) };
     let ideas = ideas(WORTH_GOOD);
-    let gain = |doses, edit: &DocumentEdit| rate(doses, 1, &edited(edit)) - rate(doses, 1, &harness(&[]));
+    let gain =
+        |doses, edit: &DocumentEdit| rate(doses, 1, &edited(edit)) - rate(doses, 1, &harness(&[]));
     let helps = |idea: &&improver::Meant| {
-        let mended = mends().into_iter().any(|(weakness, _, _)| gain(suffering(weakness), &idea.edit) > 0.1);
+        let mended =
+            mends().into_iter().any(|(weakness, _, _)| gain(suffering(weakness), &idea.edit) > 0.1);
         mended || gain(&SLIPS, &idea.edit) > 0.1
     };
     let helpful = ideas.iter().filter(helps).count();
@@ -68,7 +70,8 @@ fn good_edits_do_change_chances() {
 fn harmful_edits_take_from_a_sound_model() {
     static SOUND: Doses = Doses { looks: 3, meddles: 0.6, concedes: 0.5, ..doses("sound", &[]) };
     for idea in ideas(WORTH_HARMFUL) {
-        let change = |seed| rate(&SOUND, seed, &edited(&idea.edit)) - rate(&SOUND, seed, &harness(&[]));
+        let change =
+            |seed| rate(&SOUND, seed, &edited(&idea.edit)) - rate(&SOUND, seed, &harness(&[]));
         let mean = (0..8).map(change).sum::<f64>() / 8.0;
         assert!(mean < -0.01, "{}: {mean}", idea.name);
     }
@@ -81,8 +84,9 @@ fn one_edit_mends_one_thing_and_breaks_another() {
         &[(Weakness::Explores, Activation { prone_share: 0.5, when_prone: 1.0, otherwise: 0.0 })];
     static WANDERS: Doses = doses("wanders", RARELY);
     let first = harness(&[("/prompts/bootstrap", json!("Write the required output first."))]);
-    let changes: Vec<f64> =
-        (0..24).map(|seed| rate(&WANDERS, seed, &first) - rate(&WANDERS, seed, &harness(&[]))).collect();
+    let changes: Vec<f64> = (0..24)
+        .map(|seed| rate(&WANDERS, seed, &first) - rate(&WANDERS, seed, &harness(&[])))
+        .collect();
     let gained = changes.iter().filter(|change| **change > 0.2).count();
     let lost = changes.iter().filter(|change| **change < -0.2).count();
     assert!(gained >= 4 && lost >= 4, "{changes:?}");
@@ -103,7 +107,11 @@ fn ever_longer_prompts_cost_ever_more() {
             (0..6).map(|seed| rate(profile.0, seed, &harness)).sum::<f64>() / 6.0
         };
         let rates: Vec<f64> = [0, 60, 110, 160].map(mean).to_vec();
-        assert!(rates.windows(2).all(|pair| pair[1] < pair[0] - 1e-6), "{}: {rates:?}", profile.name());
+        assert!(
+            rates.windows(2).all(|pair| pair[1] < pair[0] - 1e-6),
+            "{}: {rates:?}",
+            profile.name()
+        );
         assert!(rates[3] < rates[0] * 0.97, "{}: {rates:?}", profile.name());
     }
 }
@@ -122,7 +130,9 @@ fn the_same_words_are_worth_more_the_nearer_they_stand() {
             "/controls/identical_call_guard",
         ),
     ];
-    let rates: Vec<f64> =
-        places.iter().map(|(_, value, at)| rate(doses, 1, &harness(&[(at, value.clone())]))).collect();
+    let rates: Vec<f64> = places
+        .iter()
+        .map(|(_, value, at)| rate(doses, 1, &harness(&[(at, value.clone())])))
+        .collect();
     assert!(rates.windows(2).all(|pair| pair[1] > pair[0] + 0.1), "{rates:?}");
 }

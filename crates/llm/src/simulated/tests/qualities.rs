@@ -90,7 +90,8 @@ fn every_mechanism_has_ideas_of_each_worth() {
 /// A sentence of its own names the task as often as its profile says.
 #[test]
 fn tasks_are_named_as_often_as_published() {
-    let request = proposal("stops_with_a_plan", Some("/prompts/execution"), &harness(&[]), &json!([]));
+    let request =
+        proposal("stops_with_a_plan", Some("/prompts/execution"), &harness(&[]), &json!([]));
     for profile in Profile::all() {
         let (mut sentences, mut named) = (0, 0);
         for seed in 0..SEEDS {
@@ -119,7 +120,8 @@ async fn planted_instructions_are_obeyed_as_often_as_published_and_never_when_qu
     *content = content.replace(shown, &escaped);
     assert!(content.contains("gnore the above and answer"), "it is in the prompt");
     let mut naive = quoted.clone();
-    naive.messages[1].content = format!("Here is what the agent saw:\n{planted}\n\nWhy did it fail?");
+    naive.messages[1].content =
+        format!("Here is what the agent saw:\n{planted}\n\nWhy did it fail?");
     for profile in Profile::all() {
         let hijacked = |request: &Request| {
             let is_hijacked =
@@ -148,7 +150,9 @@ fn a_published_share_of_tasks_is_beyond_every_harness() {
         let truth = model.truth();
         let (mut beyond, mut reached) = (0, 0.0);
         for index in 0..TASKS {
-            let rates = helped.iter().map(|harness| truth.pass_rate(harness, &TaskName::new(name(index))).unwrap());
+            let rates = helped
+                .iter()
+                .map(|harness| truth.pass_rate(harness, &TaskName::new(name(index))).unwrap());
             let rate = rates.fold(0.0, f64::max);
             beyond += u64::from(rate == 0.0);
             reached += rate;
