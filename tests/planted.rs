@@ -90,8 +90,7 @@ async fn asked(profile: Profile) -> Vec<(Request, String)> {
         .validator(RegressionValidator::from(gate))
         .config(config);
     engine.build().await.unwrap().run().await.unwrap();
-    let asked = asked.lock().unwrap().clone();
-    asked
+    asked.lock().unwrap().clone()
 }
 
 /// The same request with its material as plain text instead of a quotation.

@@ -113,7 +113,7 @@ fn look_for_the_key(output: &[u8], home: &Path) {
     let planted = deepest.with_file_name("planted");
     let encoded: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
     std::fs::write(&planted, format!("{{\"note\": \"it is {encoded}\"}}")).unwrap();
-    assert_eq!(holding(&key, home), [planted.clone()]);
+    assert_eq!(holding(&key, home), std::slice::from_ref(&planted));
     assert!(key.finds(&[output, KEY.as_bytes()].concat()));
     std::fs::remove_file(planted).unwrap();
 }
