@@ -11,8 +11,8 @@ use std::io::Write;
 
 mod architecture;
 mod audit;
-mod bundle;
 mod bounds;
+mod bundle;
 mod cli;
 mod guards;
 mod identity;

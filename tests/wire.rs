@@ -164,17 +164,7 @@ impl Served {
     pub(crate) fn new(model: SimulatedLlm) -> Self {
         let [asked, at_once, most_at_once, hung] = Default::default();
         let (hangs, arrivals) = Default::default();
-        Self {
-            model,
-            outage: 0..0,
-            cut: 0..0,
-            hangs,
-            hung,
-            arrivals,
-            asked,
-            at_once,
-            most_at_once,
-        }
+        Self { model, outage: 0..0, cut: 0..0, hangs, hung, arrivals, asked, at_once, most_at_once }
     }
 
     pub(crate) fn with_hangs(self, hangs: impl IntoIterator<Item = (usize, Hang)>) -> Self {
