@@ -13,7 +13,7 @@ use self::features::{Feature, ids, visit, word_id, words};
 use self::fit::Linear;
 use super::super::text::plain;
 
-/// From this score on a passage is refused. Set by cross-validation over authors, where about one in a hundred ordinary texts lies above it.
+/// From this score on a passage is refused. A lower bar refuses about as many more ordinary texts as hostile ones.
 const BAR: f64 = 0.25;
 /// Passages with more words than this are read sentence by sentence only.
 const LONG: usize = 40;
