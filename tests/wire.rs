@@ -48,8 +48,8 @@ async fn the_wires_options_reach_the_server_and_a_recorded_run_is_played_again()
     std::fs::write(&prices, "[\"openai:behind-the-wire\"]\nprompt = 1.0\ncompletion = 2.0\n")
         .unwrap();
     // A gate whose trials are fixed beforehand, so that both runs make the same. What these tasks print holds no times, owners or hashes of them: a recorded reply belongs to its whole request.
-    let arguments = "--exclude git-* --exclude legacy-* --exclude *-archives --exclude *-tar --exclude *-modes --exclude rotate-* --exclude log-* \
-        --limit 11 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --json \
+    let arguments = "--exclude git-* --exclude legacy-* --exclude kv-* --exclude *-archives --exclude *-tar --exclude *-modes --exclude rotate-* --exclude log-* \
+        --limit 9 --rounds 1 --width 1 --attempts 1 --claim-attempts 1 --steps 12 --sandbox auto --json \
         --gate paper --concurrency 4 --model openai:behind-the-wire --prices prices.toml";
     let wire = "--calls-at-once 1 --calls-per-minute 600000 --tokens-per-minute 600000000 --connect-timeout 30s \
         --first-byte-timeout 5m --stall-timeout 5m --call-timeout 5m --repeat-charged --record replies.jsonl --state first";
