@@ -115,13 +115,19 @@ async fn upstream() -> Server {
     Server::start(vec![Wire::Chat.says(&says)]).await
 }
 
-async fn litellm(home: &Path, upstream: &str) -> Running {
+/// A model behind the gateway that answers in the form that is asked for.
+async fn formal() -> Server {
+    Server::start(vec![Wire::Chat.says(&Completion::text(r#"{"op":"b"}"#))]).await
+}
+
+async fn litellm(home: &Path, upstream: &str, formal: &str) -> Running {
     let files = TempDir::new().unwrap();
     let port = free_port();
     let config = json!({
         "model_list": [
             { "model_name": "mock", "litellm_params": { "model": "openai/mock", "api_key": "none", "mock_response": "Grüße from the mock." } },
             { "model_name": "caller", "litellm_params": { "model": "openai/upstream", "api_key": "sk-upstream", "api_base": upstream } },
+            { "model_name": "formal", "litellm_params": { "model": "openai/formal", "api_key": "sk-upstream", "api_base": formal } },
         ],
         "general_settings": { "master_key": MASTER_KEY },
     });
@@ -174,6 +180,11 @@ fn shell() -> ToolSpec {
     }
 }
 
+fn choice() -> ResponseSchema {
+    let schema = json!({ "type": "object", "properties": { "op": { "enum": ["a", "b"] } }, "required": ["op"], "additionalProperties": false });
+    ResponseSchema { name: "edit".into(), schema }
+}
+
 async fn streamed(backend: &dyn LlmBackend, request: Request) -> (String, Completion) {
     let mut deltas = backend.stream(request).await.unwrap();
     let mut text = String::new();
@@ -191,7 +202,8 @@ async fn streamed(backend: &dyn LlmBackend, request: Request) -> (String, Comple
 async fn litellm_is_spoken_with_on_every_wire() {
     let Some(home) = home() else { return };
     let upstream = upstream().await;
-    let server = litellm(&home, &upstream.base_url).await;
+    let formal = formal().await;
+    let server = litellm(&home, &upstream.base_url, &formal.base_url).await;
     let key = || Secret::new(MASTER_KEY).unwrap();
     let chat = |model: &str| OpenAiBackend::new(&server.base_url, model).unwrap().with_key(key());
     let messages =
@@ -221,6 +233,22 @@ async fn litellm_is_spoken_with_on_every_wire() {
             let arguments = Arguments::Parsed(json!({ "command": "ls" }));
             assert_eq!((call.name.as_str(), &call.arguments), ("shell", &arguments));
         }
+    }
+
+    // The schema gets through the gateway as it was, and what comes back is of its form.
+    let in_form = || Request { response_schema: Some(choice()), ..asking("choose") };
+    let whole = chat("formal").complete(in_form()).await.unwrap();
+    let (_, in_pieces) = streamed(&chat("formal"), in_form()).await;
+    for completion in [whole, in_pieces] {
+        let value: Value = serde_json::from_str(&completion.message.content).unwrap();
+        assert!(jsonschema::is_valid(&choice().schema, &value), "{value}");
+    }
+    // It asks its upstream for other things, too.
+    let asked = formal.seen().into_iter().filter(|seen| seen.body["messages"].is_array());
+    let asked: Vec<_> = asked.collect();
+    assert_eq!(asked.len(), 2);
+    for seen in asked {
+        assert_eq!(seen.body["response_format"]["json_schema"]["schema"], choice().schema);
     }
 
     let completion = messages("mock").complete(asking("hello")).await.unwrap();
@@ -268,19 +296,23 @@ async fn llama_cpp_is_spoken_with_and_held_to_a_schema() {
     assert_eq!(completion.usage, None, "it tells none in streams, so none is known");
 
     // Noise, but of the wanted shape.
-    let schema = json!({ "type": "object", "properties": { "op": { "enum": ["a", "b"] } }, "required": ["op"], "additionalProperties": false });
-    let request = Request {
-        response_schema: Some(ResponseSchema { name: "edit".into(), schema: schema.clone() }),
-        ..seeded(3)
-    };
-    let completion = backend.complete(request).await.unwrap();
-    let value: Value = serde_json::from_str(&completion.message.content).unwrap();
-    assert!(jsonschema::is_valid(&schema, &value), "{value}");
+    let request = || Request { response_schema: Some(choice()), ..seeded(3) };
+    let whole = backend.complete(request()).await.unwrap();
+    let (_, in_pieces) = streamed(&backend, request()).await;
+    for completion in [whole, in_pieces] {
+        let value: Value = serde_json::from_str(&completion.message.content).unwrap();
+        assert!(jsonschema::is_valid(&choice().schema, &value), "{value}");
+    }
 
-    // Tools are taken; whether noise calls one is its own affair, but it is read.
-    let with_tools = Request { tools: vec![shell()], ..seeded(5) };
-    let completion = backend.complete(with_tools).await.unwrap();
+    // Tools are taken; whether noise calls one is its own affair, but it is read, whole and in pieces.
+    let with_tools = || Request { tools: vec![shell()], ..seeded(5) };
+    let completion = backend.complete(with_tools()).await.unwrap();
     assert!(completion.usage.is_some(), "{completion:?}");
+    let (text, in_pieces) = streamed(&backend, with_tools()).await;
+    assert_eq!(
+        (text.as_str(), in_pieces.message),
+        (completion.message.content.as_str(), completion.message.clone())
+    );
 
     let long = "word ".repeat(4000);
     let error = backend.complete(asking(&long)).await.unwrap_err();
