@@ -55,6 +55,8 @@ pub struct RunContext<'a> {
     started: Duration,
     seed: u64,
     standstill: Standstill,
+    /// When calls began that have not been answered: a call that was dropped stays.
+    asked: Mutex<Vec<Duration>>,
     log: Arc<Mutex<TrialLog>>,
 }
 
@@ -100,7 +102,8 @@ impl<'a> RunContext<'a> {
     ) -> Self {
         let started = clock.now();
         let standstill = Standstill::default();
-        Self { meter, session, limits, clock, started, seed, standstill, log: Arc::default() }
+        let (asked, log) = (Mutex::default(), Arc::default());
+        Self { meter, session, limits, clock, started, seed, standstill, asked, log }
     }
 
     /// Who thinks.
@@ -154,9 +157,22 @@ impl<'a> RunContext<'a> {
             standstill: self.standstill.clone(),
             ..Origin::default()
         };
-        let completion = self.meter.complete(request).await?;
-        self.log().answered += 1;
-        Ok(completion)
+        let asked = self.elapsed();
+        self.asked().push(asked);
+        let answer = self.meter.complete(request).await;
+        self.asked().retain(|begun| *begun != asked);
+        self.log().answered += u32::from(answer.is_ok());
+        answer
+    }
+
+    /// How long the attempt has waited for the answer that it has waited for longest, if for any.
+    pub(crate) fn unanswered_for(&self) -> Option<Duration> {
+        let first = self.asked().iter().min().copied();
+        first.map(|begun| self.elapsed().saturating_sub(begun))
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Vec<Duration>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a step down and returns its number. `step.step_id` and `step.elapsed` are filled in here.

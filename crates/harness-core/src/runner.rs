@@ -304,7 +304,10 @@ impl Runner {
         // runs while the verifier works; daemons it left live on, because some tasks check a live server.
         let work = harness.run(task, &cx);
         let ended = match self.race_but_for(&cx.standstill(), limits.time, work).await {
-            None => Ok(Finish::OutOfTime),
+            None => match cx.unanswered_for().filter(|waited| *waited > limits.time / 2) {
+                Some(waited) => return Ok(Attempt::void(&unanswered(waited), take())),
+                None => Ok(Finish::OutOfTime),
+            },
             Some(ended) => ended,
         };
         drop(cx);
@@ -446,6 +449,15 @@ fn checked(outcome: Outcome) -> Outcome {
         }
         outcome => outcome,
     }
+}
+
+/// One call that outlasts all the rest of an attempt is the server's doing, not the agent's.
+fn unanswered(waited: Duration) -> Error {
+    let message = format!(
+        "the model's server had not answered one call for {:.0} s, more than half of the attempt's time, when that was over: raise the          time limit for a model that is so slow, or let a call that is not answered time out earlier",
+        waited.as_secs_f64()
+    );
+    Error::new(ErrorKind::Infrastructure, message)
 }
 
 fn void_or_stop(error: Error, log: TrialLog) -> Result<Attempt> {

@@ -1,5 +1,6 @@
 //! What a trial and a run may use, and how they end when it is used up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,24 +46,25 @@ fn out_of_context_is_an_end_like_another() {
     assert_eq!(finish(&setting), Finish::OutOfContext);
 }
 
-/// Takes an hour for each answer.
+/// Takes so long for each answer.
 #[derive(Debug)]
-struct SlowLlm(ManualClock, ModelId);
+struct SlowLlm(ManualClock, Duration, ModelId);
 
 #[async_trait]
 impl LlmBackend for SlowLlm {
     fn model(&self) -> &ModelId {
-        &self.1
+        &self.2
     }
 
     async fn complete(&self, _request: Request) -> Result<Completion> {
-        self.0.sleep(Duration::from_secs(3600)).await;
+        self.0.sleep(self.1).await;
         Ok(Completion::text("at last"))
     }
 }
 
-fn slow(setting: &Setting) -> SlowLlm {
-    SlowLlm(setting.clock.clone(), ModelId::new("test", "slow"))
+fn slow(setting: &Setting, minutes: u64) -> SlowLlm {
+    let answer = Duration::from_secs(60 * minutes);
+    SlowLlm(setting.clock.clone(), answer, ModelId::new("test", "slow"))
 }
 
 #[test]
@@ -72,12 +74,41 @@ fn out_of_time_is_an_end_like_another_and_leaves_its_record() {
     setting.seed.calls = 5;
     let mut task = (*tasks("in")[0]).clone();
     task.agent_timeout = None;
-    let builder = setting.builder().model(slow(&setting));
+    let builder = setting.builder().model(slow(&setting, 60));
     let measured = setting.clock.block_on(builder.measure(vec![task.into()])).unwrap();
     let trial = &measured.trials[0];
     assert_eq!((trial.finish.clone(), trial.passed()), (Finish::OutOfTime, Some(false)));
     assert_eq!(trial.trajectory.steps.len(), 3, "three answers came in time and are on record");
     assert_eq!(trial.elapsed, Duration::from_secs(3 * 3600 + 1));
+}
+
+/// Never answers the first call.
+#[derive(Debug)]
+struct SilentLlm(AtomicBool, ModelId);
+
+#[async_trait]
+impl LlmBackend for SilentLlm {
+    fn model(&self) -> &ModelId {
+        &self.1
+    }
+
+    async fn complete(&self, _request: Request) -> Result<Completion> {
+        if !self.0.swap(true, Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        Ok(Completion::text("ok"))
+    }
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_no_failed_task() {
+    let setting = Setting::default();
+    let model = SilentLlm(AtomicBool::default(), ModelId::new("test", "silent"));
+    let builder = setting.builder().model(model);
+    let measured = setting.clock.block_on(builder.measure(tasks("in")[..1].to_vec())).unwrap();
+    let trial = &measured.trials[0];
+    assert_eq!((trial.void_attempts, trial.passed()), (1, Some(true)), "{:?}", trial.outcome);
+    assert_ne!(trial.finish, Finish::OutOfTime);
 }
 
 /// Stands still for an hour before each answer, and says so.
@@ -115,11 +146,12 @@ fn an_outage_takes_no_time_from_an_attempt() {
 #[test]
 fn a_cap_on_time_holds_over_all_sessions_to_the_second() {
     let mut setting = Setting::default();
-    // The tasks allow ten minutes for a trial; four run at once.
+    // The tasks allow ten minutes for a trial, in which two answers come; four run at once.
+    setting.seed.calls = 5;
     setting.clock.advance(Duration::from_secs(5 * 3600));
     setting.caps.time = Some(Duration::from_secs(3 * 3600));
     let run = |setting: &Setting| {
-        let work = async { setting.builder().model(slow(setting)).build().await?.run().await };
+        let work = async { setting.builder().model(slow(setting, 4)).build().await?.run().await };
         setting.clock.block_on(work)
     };
     let error = run(&setting).unwrap_err();
