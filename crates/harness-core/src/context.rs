@@ -55,8 +55,8 @@ pub struct RunContext<'a> {
     started: Duration,
     seed: u64,
     standstill: Standstill,
-    /// When calls began that have not been answered: a call that was dropped stays.
-    asked: Mutex<Vec<Duration>>,
+    /// When the calls began that are under way.
+    asked: Mutex<BTreeMap<u64, Duration>>,
     log: Arc<Mutex<TrialLog>>,
 }
 
@@ -78,6 +78,27 @@ pub(crate) struct TrialLog {
     /// Calls that were answered: those that count against the limit on steps.
     pub(crate) answered: u32,
     pub(crate) limit_hit: Option<Finish>,
+}
+
+/// One call under way, until this is dropped.
+struct Waiting<'a> {
+    asked: &'a Mutex<BTreeMap<u64, Duration>>,
+    key: u64,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(asked: &'a Mutex<BTreeMap<u64, Duration>>, now: Duration) -> Self {
+        let mut under_way = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = under_way.last_key_value().map_or(0, |(last, _)| last + 1);
+        under_way.insert(key, now);
+        Self { asked, key }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 impl<'a> RunContext<'a> {
@@ -157,22 +178,18 @@ impl<'a> RunContext<'a> {
             standstill: self.standstill.clone(),
             ..Origin::default()
         };
-        let asked = self.elapsed();
-        self.asked().push(asked);
+        let waiting = Waiting::begin(&self.asked, self.elapsed());
         let answer = self.meter.complete(request).await;
-        self.asked().retain(|begun| *begun != asked);
+        drop(waiting);
         self.log().answered += u32::from(answer.is_ok());
         answer
     }
 
-    /// How long the attempt has waited for the answer that it has waited for longest, if for any.
+    /// How long the attempt has waited for the answer that it has waited for longest, if it waits for any. A call that the
+    /// harness gave up is none.
     pub(crate) fn unanswered_for(&self) -> Option<Duration> {
-        let first = self.asked().iter().min().copied();
-        first.map(|begun| self.elapsed().saturating_sub(begun))
-    }
-
-    fn asked(&self) -> MutexGuard<'_, Vec<Duration>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.values().min().map(|begun| self.elapsed().saturating_sub(*begun))
     }
 
     /// Writes a step down and returns its number. `step.step_id` and `step.elapsed` are filled in here.

@@ -1,7 +1,6 @@
 //! What a run's earlier rounds left for those who judge: never hidden state, always a function of the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::AddAssign;
 
 use crate::engine::RoundReport;
 use crate::id::{Fingerprint, TaskName};
@@ -114,8 +113,8 @@ impl<'a> Since<'a> {
 }
 
 fn add(sum: &mut Score, score: Score) {
-    sum.passed.add_assign(score.passed);
-    sum.scored.add_assign(score.scored);
+    sum.passed += score.passed;
+    sum.scored += score.scored;
 }
 
 #[cfg(test)]

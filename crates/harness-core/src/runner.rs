@@ -302,13 +302,17 @@ impl Runner {
         let take = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Dropping the harness's future kills the command it was waiting for, so nothing of the agent's own tree
         // runs while the verifier works; daemons it left live on, because some tasks check a live server.
-        let work = harness.run(task, &cx);
-        let ended = match self.race_but_for(&cx.standstill(), limits.time, work).await {
-            None => match cx.unanswered_for().filter(|waited| *waited > limits.time / 2) {
-                Some(waited) => return Ok(Attempt::void(&unanswered(waited), take())),
-                None => Ok(Finish::OutOfTime),
-            },
-            Some(ended) => ended,
+        let (ended, waited) = {
+            let mut work = std::pin::pin!(harness.run(task, &cx));
+            let ended = self.race_but_for(&cx.standstill(), limits.time, work.as_mut()).await;
+            (ended, cx.unanswered_for())
+        };
+        let ended = match (ended, waited) {
+            (None, Some(waited)) if waited > limits.time / 2 => {
+                return Ok(Attempt::void(&unanswered(waited), take()));
+            }
+            (None, _) => Ok(Finish::OutOfTime),
+            (Some(ended), _) => ended,
         };
         drop(cx);
         let finish = match ended {

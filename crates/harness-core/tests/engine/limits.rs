@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use harness_core::testing::{ManualClock, ScriptedLlm};
+use harness_core::testing::{ManualClock, ScriptedLlm, ToyEdit, ToyHarness};
 use harness_core::{
-    Caps, Clock, Completion, Error, ErrorKind, Finish, LlmBackend, ModelId, Price, Request, Result,
-    TrialLimits,
+    Caps, Clock, Completion, Engine, Error, ErrorKind, Finish, Harness, LlmBackend, Message,
+    ModelId, Price, Request, Result, RunContext, Surface, SurfaceId, Task, TrialLimits,
 };
 
-use crate::setting::{Setting, charged, tasks, trials};
+use serde::{Deserialize, Serialize};
+
+use crate::setting::{Setting, charged, moment, tasks, trials, verifier};
 
 fn finish(setting: &Setting) -> Finish {
     let measured =
@@ -109,6 +111,47 @@ fn a_call_that_is_never_answered_is_no_failed_task() {
     let trial = &measured.trials[0];
     assert_eq!((trial.void_attempts, trial.passed()), (1, Some(true)), "{:?}", trial.outcome);
     assert_ne!(trial.finish, Finish::OutOfTime);
+}
+
+/// Asks once, does not wait for the answer, and does nothing for the rest of its time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct GivesUp(ToyHarness);
+
+impl Harness for GivesUp {
+    type Edit = ToyEdit;
+
+    fn surfaces(&self) -> Vec<Surface> {
+        self.0.surfaces()
+    }
+
+    fn surface_of(edit: &ToyEdit) -> SurfaceId {
+        ToyHarness::surface_of(edit)
+    }
+
+    fn apply(&self, edit: &ToyEdit) -> Result<Self> {
+        self.0.apply(edit).map(Self)
+    }
+
+    async fn run(&self, _task: &Task, cx: &RunContext<'_>) -> Result<Finish> {
+        let asked =
+            cx.complete(Request { messages: vec![Message::user("?")], ..Request::default() });
+        futures::future::select(Box::pin(asked), Box::pin(moment())).await;
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_call_that_the_harness_gave_up_excuses_nothing() {
+    let setting = Setting::default();
+    let builder = Engine::builder(GivesUp(setting.seed.clone()))
+        .model(SilentLlm(AtomicBool::default(), ModelId::new("test", "silent")))
+        .sandbox(setting.sandbox.clone())
+        .verifier(verifier())
+        .clock(setting.clock.clone());
+    let measured = setting.clock.block_on(builder.measure(tasks("in")[..1].to_vec())).unwrap();
+    let trial = &measured.trials[0];
+    assert_eq!((trial.void_attempts, trial.passed()), (0, Some(false)), "{:?}", trial.outcome);
+    assert_eq!(trial.finish, Finish::OutOfTime);
 }
 
 /// Stands still for an hour before each answer, and says so.

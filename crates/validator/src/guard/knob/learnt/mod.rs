@@ -48,7 +48,7 @@ fn telegram(line: &str) -> String {
 }
 
 /// Why a text in one spelling is refused: the passage that is most like the refused examples, if it is like them enough and `known` does not
-/// hold it already. `stands`: the text stands there as it is. `stands`: the text is what stands there, and not one way to read it.
+/// hold it already. `stands`: the text is what stands there, and not one way to read it.
 pub(super) fn resemblance(text: &str, stands: bool, known: &[String]) -> Option<String> {
     let new = |passage: &String| !known.iter().any(|known| known.contains(passage.as_str()));
     let scored = passages(text).into_iter().filter(|passage| new(passage)).filter_map(|passage| {
