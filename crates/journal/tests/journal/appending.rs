@@ -66,6 +66,25 @@ fn appends_that_are_polled_in_order_are_written_in_order() {
     assert_eq!(read(directory.path()).unwrap(), records);
 }
 
+/// The log holds, for each transaction, every page that it changed: many records in one transaction take little of it.
+#[test]
+fn appends_that_wait_together_share_a_transaction_and_its_sync() {
+    let written = |at_once: usize| {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = SqliteJournal::open(directory.path()).unwrap();
+        let records: Vec<Record> = (0..64).map(numbered).collect();
+        for together in records.chunks(at_once) {
+            block_on(futures::future::try_join_all(
+                together.iter().map(|record| journal.append(record)),
+            ))
+            .unwrap();
+        }
+        std::fs::metadata(directory.path().join("journal.sqlite-wal")).unwrap().len()
+    };
+    let (alone, together) = (written(1), written(64));
+    assert!(together * 2 < alone, "{together} bytes of log together, {alone} alone");
+}
+
 #[test]
 fn an_append_that_is_dropped_leaves_its_record_whole_or_absent() {
     let directory = tempfile::tempdir().unwrap();
