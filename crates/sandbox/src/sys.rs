@@ -1,15 +1,14 @@
 //! Everything `unsafe` of this crate, each block with the reason why it is sound.
 //!
 //! What is here is what no safe wrapper offers: the constructor that turns a re-executed copy of the
-//! program into the supervisor, `clone` into namespaces, closing inherited descriptors, and four
-//! plain system calls.
+//! program into the supervisor, `clone` into namespaces and for commands, closing inherited descriptors, and
+//! some plain system calls.
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 /// Runs before `main` of every program this crate is linked into; it returns at once unless the
 /// program was started as the supervisor.
@@ -173,14 +172,77 @@ pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Has `prepare` run in the child between `fork` and `exec`.
-pub(crate) fn before_exec(
-    command: &mut Command,
-    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) {
-    // SAFETY: the supervisor has one thread, so a forked child may do all that the parent may; the
-    // closures given here make system calls only.
-    unsafe { command.pre_exec(prepare) };
+unsafe extern "C" {
+    /// The C library's: `execvp` looks for programs along the `PATH` in it.
+    static mut environ: *const *const libc::c_char;
+}
+
+/// Bytes for the functions that run before a program does; the C library's `execvp` needs some beside a path.
+const STACK: usize = 64 * 1024;
+
+/// What a child that shares our memory reads and leaves there.
+struct Beginning<'a> {
+    prepare: &'a mut dyn FnMut() -> io::Result<()>,
+    argv: *const *const libc::c_char,
+    failed: Option<io::Error>,
+}
+
+/// Starts a program with these arguments, the first of which names it, and this environment; returns its pid. `prepare`
+/// runs in the new process. The calling, *single-threaded* process is not copied: it sleeps until the program runs.
+pub(crate) fn spawn(
+    argv: &[CString],
+    env: &[CString],
+    prepare: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<i32> {
+    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // For a script without a `#!` line the C library makes another list of the arguments on the stack.
+    let mut stack = Vec::<u128>::with_capacity((STACK + 16 * argv.len()) / size_of::<u128>());
+    let mut beginning = Beginning { prepare, argv: argv.as_ptr(), failed: None };
+    // SAFETY: `top` is the end of an aligned block that nobody else uses. With CLONE_VFORK this process, whose only thread
+    // it is, does not run before the child has left the shared memory by `execve` or `_exit`: meanwhile the child is the only
+    // one that uses anything of it, so that whatever this thread may do, the child may, but return from this function,
+    // which it does not, having a stack of its own. All pointers live until then, and `environ` is put back.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(stack.capacity());
+        let own = environ;
+        environ = env.as_ptr();
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let pid = libc::clone(begin, top.cast(), flags, (&raw mut beginning).cast());
+        environ = own;
+        pid
+    };
+    check(libc::c_long::from(pid))?;
+    match beginning.failed.take() {
+        None => Ok(pid),
+        Some(error) => {
+            // SAFETY: a null status is allowed; the child is ours, and has ended.
+            unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+            Err(error)
+        }
+    }
+}
+
+extern "C" fn begin(beginning: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `spawn` passes a pointer to a `Beginning` that outlives this process's use of it. An all-zero `sigset_t` is
+    // initialised by `sigemptyset`. `argv` ends with a null pointer, as `execvp` wants it.
+    unsafe {
+        let beginning = &mut *beginning.cast::<Beginning<'_>>();
+        let prepared = (beginning.prepare)().and_then(|()| {
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            let set = libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+            check(libc::c_long::from(set))
+        });
+        let error = prepared.err().unwrap_or_else(|| {
+            libc::execvp(*beginning.argv, beginning.argv);
+            io::Error::last_os_error()
+        });
+        beginning.failed = Some(error);
+    }
+    127
 }
 
 fn check(returned: libc::c_long) -> io::Result<()> {

@@ -212,7 +212,7 @@ pub(crate) enum Status {
 }
 
 /// A longer message travels in a memory file, for which the packet has room in any case.
-const INLINE: usize = 16 * 1024;
+const INLINE: usize = 4 * 1024;
 const FDS: usize = 8;
 
 /// Sends one message with descriptors. Never raises SIGPIPE.
@@ -258,7 +258,7 @@ fn send_packet(
 pub(crate) fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut buffer = vec![0_u8; INLINE + 1];
+    let mut buffer = [0_u8; INLINE + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;

@@ -1,12 +1,12 @@
 //! Starting a session's commands.
 
-use std::fs::File;
+use std::ffi::{CString, NulError};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
 
-use rustix::process::{getpid, set_child_subreaper, setsid};
-use seccompiler::{BpfProgram, apply_filter, sock_filter};
+use rustix::process::{chdir, getpid, set_child_subreaper, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use seccompiler::{BpfProgram, apply_filter};
 
 use super::confine;
 use super::place::Place;
@@ -36,7 +36,7 @@ pub(super) fn start(
     fds: Vec<OwnedFd>,
     bounds: &Bounds,
 ) -> Result<i32, Reply> {
-    let Some((program, arguments)) = exec.argv.split_first() else {
+    let Some(program) = exec.argv.first() else {
         return Err(not_started("", &io::Error::from(ErrorKind::InvalidInput)));
     };
     let cwd = place.host_path(&exec.cwd);
@@ -52,27 +52,33 @@ pub(super) fn start(
         Some(stdin) => stdin,
         None => place.null().try_clone_to_owned().map_err(|error| not_started(program, &error))?,
     };
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().current_dir(cwd);
-    command.envs(exec.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(File::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
-    let (file_bytes, filter) = (bounds.file_bytes, bounds.filter.clone());
-    sys::before_exec(&mut command, move || prepare(file_bytes, filter.as_deref()));
-    match command.spawn() {
-        Ok(child) => Ok(child.id().cast_signed()),
-        Err(error) => Err(not_started(program, &error)),
-    }
+    let (argv, env) = strings(exec).map_err(|error| not_started(program, &error.into()))?;
+    let started = sys::spawn(&argv, &env, &mut || {
+        dup2_stdin(&stdin)?;
+        dup2_stdout(&stdout)?;
+        dup2_stderr(&stderr)?;
+        chdir(&cwd)?;
+        prepare(bounds)
+    });
+    started.map_err(|error| not_started(program, &error))
+}
+
+/// Arguments and environment as the kernel takes them.
+fn strings(exec: &Exec) -> Result<(Vec<CString>, Vec<CString>), NulError> {
+    let argv = exec.argv.iter().map(|argument| CString::new(argument.as_str()));
+    let env = exec.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+    Ok((argv.collect::<Result<_, _>>()?, env.collect::<Result<_, _>>()?))
 }
 
 /// A terminal-less session of its own, and the reaper of its orphans: a process that forks twice stays in
 /// the command's tree for as long as the command runs, so that the tree can be killed exactly.
-fn prepare(file_bytes: Option<u64>, filter: Option<&[sock_filter]>) -> io::Result<()> {
+fn prepare(bounds: &Bounds) -> io::Result<()> {
     setsid()?;
     set_child_subreaper(Some(getpid()))?;
-    if let Some(bytes) = file_bytes {
+    if let Some(bytes) = bounds.file_bytes {
         confine::limit_file_size(bytes)?;
     }
-    filter.map_or(Ok(()), |filter| apply_filter(filter).map_err(io::Error::other))
+    bounds.filter.as_ref().map_or(Ok(()), |filter| apply_filter(filter).map_err(io::Error::other))
 }
 
 fn not_started(program: &str, error: &io::Error) -> Reply {

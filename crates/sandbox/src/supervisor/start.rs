@@ -183,13 +183,13 @@ fn start_view(
     let memory = memory(plan, materials, group)?;
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
-        keep.extend(branches.iter().map(|(_, mount)| mount.as_fd()));
+        keep.extend(branches.iter().map(OwnedFd::as_fd));
         child(socket, &keep, group, memory, |memory| {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("tying the view to its parent")?;
             view::enter(given)?;
             let inner = sys::clone_process(0, || {
-                let keep: Vec<_> = branches.iter().map(|(_, mount)| mount.as_fd()).collect();
+                let keep: Vec<_> = branches.iter().map(OwnedFd::as_fd).collect();
                 child(socket, &keep, &None, memory, |memory| {
                     view::session(socket, plan, template, &branches, &materials.filter, memory)
                 })

@@ -65,8 +65,22 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("dev/shm", "/run/shm"),
 ];
 
-/// Where a session sees the host's part of /etc; links lead there.
-pub(super) const HOST_ETC: &str = "etc/.host";
+/// Synthesised: the host's accounts are nobody's business, and its name service may need sockets.
+const ETC: &[(&str, &str)] = &[
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/bash\nagent:x:1000:1000:agent:/root:/bin/bash\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    ),
+    ("etc/group", "root:x:0:\ntty:x:5:\nagent:x:1000:\nnogroup:x:65534:\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"),
+    ("etc/hosts", HOSTS),
+    ("etc/hostname", "sandbox\n"),
+    // The host's is shown in its place to sessions with a network.
+    (RESOLVER, ""),
+];
+pub(super) const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost\n";
+pub(super) const RESOLVER: &str = "etc/resolv.conf";
 
 /// Where a session attaches its storage while its root is being built, and the lower layer of a root file system.
 pub(super) const STORAGE: &str = "session";
@@ -80,8 +94,8 @@ const BYTES: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Template {
     path: PathBuf,
-    /// Branches below `path` and the place of each in a session, without a leading slash.
-    pub(super) branches: Vec<(String, String)>,
+    /// Branches below `path`, each at the same place in a session.
+    pub(super) branches: Vec<String>,
     /// Links of a session: place and target.
     pub(super) links: Vec<(String, String)>,
 }
@@ -97,13 +111,15 @@ impl Template {
         for name in SYSTEM {
             template.system(trunk.as_fd(), name)?;
         }
-        tree::directory(trunk.as_fd(), "etc", 0o755)?;
-        for name in READABLE_ETC {
-            template.etc(trunk.as_fd(), name)?;
+        for (path, content) in ETC {
+            tree::file(trunk.as_fd(), path, content.as_bytes())?;
         }
-        template.devices(trunk.as_fd())?;
-        for (branch, place) in [("etc", HOST_ETC), ("dev", "dev")] {
-            template.branches.push((branch.to_owned(), place.to_owned()));
+        for name in READABLE_ETC {
+            show_etc(trunk.as_fd(), name)?;
+        }
+        devices(trunk.as_fd())?;
+        for name in ["etc", "dev"] {
+            template.branches.push(name.to_owned());
         }
         for name in [STORAGE, LOWER] {
             tree::directory(trunk.as_fd(), name, 0o700)?;
@@ -125,30 +141,11 @@ impl Template {
             Ok(found) if found.is_dir() => {
                 tree::directory(trunk, name, 0o755)?;
                 tree::bind(trunk, &host, name, tree::READ_ONLY, true)?;
-                self.branches.push((name.to_owned(), name.to_owned()));
+                self.branches.push(name.to_owned());
                 Ok(())
             }
             _ => Ok(()),
         }
-    }
-
-    fn etc(&mut self, trunk: BorrowedFd<'_>, name: &str) -> Result<(), Failure> {
-        let (host, path) = (Path::new("/etc").join(name), format!("etc/{name}"));
-        let Ok(found) = fs::symlink_metadata(&host) else { return Ok(()) };
-        if found.is_symlink() {
-            return self.link(&path, &host);
-        }
-        if found.is_dir() {
-            tree::directory(trunk, &path, 0o755)?;
-            tree::bind(trunk, &host, &path, tree::READ_ONLY, true)?;
-        } else {
-            match fs::read(&host) {
-                Ok(content) => tree::file(trunk, &path, &content)?,
-                Err(_) => return Ok(()),
-            }
-        }
-        self.links.push((path, format!("/{HOST_ETC}/{name}")));
-        Ok(())
     }
 
     /// The host's link, as it is.
@@ -159,17 +156,32 @@ impl Template {
         }
         Ok(())
     }
+}
 
-    fn devices(&mut self, trunk: BorrowedFd<'_>) -> Result<(), Failure> {
-        tree::directory(trunk, "dev/pts", 0o755)?;
-        for name in DEVICES {
-            let path = format!("dev/{name}");
-            tree::file(trunk, &path, b"")?;
-            tree::bind(trunk, &Path::new("/").join(&path), &path, tree::DEVICE, false)?;
-        }
-        for (path, target) in DEVICE_LINKS {
-            symlinkat(*target, trunk, *path).doing("linking into /dev")?;
-        }
-        Ok(())
+/// One part of the host's /etc, in the same place.
+fn show_etc(trunk: BorrowedFd<'_>, name: &str) -> Result<(), Failure> {
+    let (host, path) = (Path::new("/etc").join(name), format!("etc/{name}"));
+    let Ok(found) = fs::symlink_metadata(&host) else { return Ok(()) };
+    if found.is_symlink() {
+        let target = fs::read_link(&host).doing("reading a link of the host's")?;
+        return target.to_str().map_or(Ok(()), |target| tree::link(trunk, &path, target));
     }
+    if found.is_dir() {
+        tree::directory(trunk, &path, 0o755)?;
+        return tree::bind(trunk, &host, &path, tree::READ_ONLY, true);
+    }
+    fs::read(&host).map_or(Ok(()), |content| tree::file(trunk, &path, &content))
+}
+
+fn devices(trunk: BorrowedFd<'_>) -> Result<(), Failure> {
+    tree::directory(trunk, "dev/pts", 0o755)?;
+    for name in DEVICES {
+        let path = format!("dev/{name}");
+        tree::file(trunk, &path, b"")?;
+        tree::bind(trunk, &Path::new("/").join(&path), &path, tree::DEVICE, false)?;
+    }
+    for (path, target) in DEVICE_LINKS {
+        symlinkat(*target, trunk, *path).doing("linking into /dev")?;
+    }
+    Ok(())
 }

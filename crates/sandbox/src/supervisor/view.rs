@@ -31,12 +31,8 @@ const NOT_BOUND: &[&str] = &["tests", "logs", "proc", "dev"];
 const ENTRIES: usize = 256;
 
 /// Clones of the template's branches, taken where the template is: in the supervisor's mount namespace.
-pub(super) type Branches = Vec<(String, OwnedFd)>;
-
-pub(super) fn take_branches(template: &Template) -> Result<Branches, Failure> {
-    let clone = |(branch, place): &(String, String)| {
-        Ok((place.clone(), tree::clone(&template.path().join(branch), true)?))
-    };
+pub(super) fn take_branches(template: &Template) -> Result<Vec<OwnedFd>, Failure> {
+    let clone = |branch: &String| tree::clone(&template.path().join(branch), true);
     template.branches.iter().map(clone).collect()
 }
 
@@ -53,7 +49,7 @@ pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
     template: &Template,
-    branches: &[(String, OwnedFd)],
+    branches: &[OwnedFd],
     filter: &Filter,
     memory: Memory,
 ) -> Result<(), Failure> {
@@ -71,7 +67,7 @@ pub(super) fn session(
 fn enter_root(
     plan: &Plan,
     template: &Template,
-    branches: &[(String, OwnedFd)],
+    branches: &[OwnedFd],
 ) -> Result<(), Failure> {
     let sessions = openat(CWD, "/", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .doing("opening the session's root")?;
@@ -82,12 +78,12 @@ fn enter_root(
     let mut system = NOT_BOUND.to_vec();
     if plan.root.is_none() {
         system.extend(template.links.iter().map(|(path, _)| path.as_str()));
-        system.extend(branches.iter().map(|(place, _)| place.as_str()));
-        system.push("etc");
-        mounts::system(plan, template, at, branches)?;
+        system.extend(template.branches.iter().map(String::as_str));
+        tree::unmasked(|| mounts::system(plan, template, at, branches))?;
     } else {
         tree::directory(at, "dev", 0o755)?;
-        for (_, mount) in branches.iter().filter(|(place, _)| place == "dev") {
+        let named = template.branches.iter().zip(branches);
+        for (_, mount) in named.filter(|(place, _)| *place == "dev") {
             tree::attach(mount, at, "dev").doing("showing /dev")?;
         }
         mounts::processes(at)?;

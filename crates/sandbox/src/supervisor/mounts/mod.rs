@@ -11,22 +11,10 @@ use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 
 use super::changed::Layers;
 use super::failure::{Doing as _, Failure};
-use super::template::{LOWER, STORAGE, Template};
+use super::template::{HOSTS, LOWER, RESOLVER, STORAGE, Template};
 use crate::wire::Plan;
 
-/// Synthesised: the host's accounts are nobody's business, and its name service may need sockets.
-const ETC: &[(&str, &str)] = &[
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/root:/bin/bash\nagent:x:1000:1000:agent:/root:/bin/bash\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    ),
-    ("etc/group", "root:x:0:\ntty:x:5:\nagent:x:1000:\nnogroup:x:65534:\n"),
-    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"),
-    ("etc/hosts", HOSTS),
-    ("etc/hostname", "sandbox\n"),
-];
-const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost\n";
+const RESOLVER_OF_HOST: &str = "/etc/resolv.conf";
 
 /// Mounts that only the supervisor could make, because they translate owners.
 #[derive(Debug, Default)]
@@ -68,12 +56,10 @@ pub(super) fn enter_private_root(
     let mut layers = None;
     let root = match &plan.root {
         None => {
-            let clone = |(branch, place): &(String, String)| {
-                Ok((place.clone(), tree::clone(Path::new(branch), true)?))
-            };
+            let clone = |branch: &String| tree::clone(Path::new(branch), true);
             let branches: Vec<_> =
                 template.branches.iter().map(clone).collect::<Result<_, Failure>>()?;
-            system(plan, template, storage.as_fd(), &branches)?;
+            tree::unmasked(|| system(plan, template, storage.as_fd(), &branches))?;
             storage
         }
         Some(lower) => {
@@ -83,7 +69,7 @@ pub(super) fn enter_private_root(
         }
     };
     if plan.root.is_some() {
-        furnish(plan, root.as_fd())?;
+        tree::unmasked(|| furnish(plan, root.as_fd()))?;
     }
     for (path, mount) in shown {
         tree::directory(root.as_fd(), path, 0o755)?;
@@ -103,26 +89,23 @@ fn workspace(plan: &Plan, handed: Option<OwnedFd>) -> Result<Option<OwnedFd>, Fa
     }
 }
 
-/// The host's system directories, read-only: `branches` are clones of the template's, each with its place.
+/// The host's system directories, read-only: `branches` are clones of the template's, in its order.
 pub(super) fn system(
     plan: &Plan,
     template: &Template,
     at: BorrowedFd<'_>,
-    branches: &[(String, OwnedFd)],
+    branches: &[OwnedFd],
 ) -> Result<(), Failure> {
-    tree::directory(at, "etc", 0o755)?;
-    for (place, mount) in branches {
+    for (place, mount) in template.branches.iter().zip(branches) {
         tree::directory(at, place, 0o755)?;
         tree::attach(mount, at, place.as_str()).doing(&format!("showing /{place}"))?;
     }
     for (path, target) in &template.links {
         tree::link(at, path, target)?;
     }
-    for (path, content) in ETC {
-        tree::file(at, path, content.as_bytes())?;
-    }
-    if let Some(content) = resolver(plan) {
-        tree::file(at, "etc/resolv.conf", &content)?;
+    // Absent on some hosts, which resolve names otherwise.
+    if plan.network && let Ok(resolver) = tree::take(RESOLVER_OF_HOST.as_ref(), tree::READ_ONLY, false) {
+        tree::attach(&resolver, at, RESOLVER).doing("showing the resolver's configuration")?;
     }
     let own = [
         ("tmp", 0o1777),
@@ -137,10 +120,6 @@ pub(super) fn system(
     }
     terminals(at);
     processes(at)
-}
-
-fn resolver(plan: &Plan) -> Option<Vec<u8>> {
-    std::fs::read("/etc/resolv.conf").ok().filter(|_| plan.network)
 }
 
 /// An unpacked root file system below a writable layer of the session's own. `userxattr` lets a user
@@ -184,8 +163,8 @@ fn furnish(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {
     tree::directory(root, "run/shm", 0o1777)?;
     replace(root, "etc/hosts", HOSTS.as_bytes())?;
     replace(root, "etc/hostname", b"sandbox\n")?;
-    if let Some(content) = resolver(plan) {
-        replace(root, "etc/resolv.conf", &content)?;
+    if plan.network && let Ok(content) = std::fs::read(RESOLVER_OF_HOST) {
+        replace(root, RESOLVER, &content)?;
     }
     terminals(root);
     processes(root)

@@ -87,6 +87,14 @@ pub(in crate::supervisor) fn clone(path: &Path, recursive: bool) -> Result<Owned
     open_tree(CWD, path, flags).doing(&format!("showing {}", path.display()))
 }
 
+/// Makes what `make` makes with exactly the modes that it names.
+pub(in crate::supervisor) fn unmasked<T>(make: impl FnOnce() -> T) -> T {
+    let mask = rustix::process::umask(Mode::empty());
+    let made = make();
+    rustix::process::umask(mask);
+    made
+}
+
 fn parents(root: BorrowedFd<'_>, path: &str) -> Result<(), Failure> {
     match Path::new(path).parent().and_then(Path::to_str) {
         None | Some("") => Ok(()),
@@ -102,8 +110,8 @@ pub(in crate::supervisor) fn directory(
 ) -> Result<(), Failure> {
     let what = format!("making /{path}");
     let make = || match mkdirat(root, path, Mode::from_raw_mode(mode)) {
-        Err(Errno::EXIST) => Ok(false),
-        other => other.map(|()| true),
+        Err(Errno::EXIST) => Ok(()),
+        other => other,
     };
     let made = match make() {
         Err(Errno::NOENT) => {
@@ -112,12 +120,7 @@ pub(in crate::supervisor) fn directory(
         }
         other => other,
     };
-    // The umask took the sticky and group bits.
-    if made.doing(&what)? && mode & 0o1022 != 0 {
-        let fd = openat(root, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        fd.and_then(|fd| rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))).doing(&what)?;
-    }
-    Ok(())
+    made.doing(&what)
 }
 
 /// Makes a link, and the directories above it.
