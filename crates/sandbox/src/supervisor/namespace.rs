@@ -16,7 +16,7 @@ use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
 use super::memory::Memory;
-use super::mounts::Handed;
+use super::mounts::{Given, Translated};
 use super::place::Place;
 use super::template::Template;
 use super::{confine, landlock, mounts, serve};
@@ -40,19 +40,19 @@ pub(super) fn session(
     go: &OwnedFd,
     plan: &Plan,
     template: &Template,
+    given: &Given,
     filter: &Filter,
     memory: Memory,
 ) -> Result<(), Failure> {
-    let mut handed = wait(go)?;
+    let translated = wait(go)?;
     // Only now that it is in its own: that becomes the top of what is seen of control groups.
     sys::unshare(libc::CLONE_NEWCGROUP).doing("hiding the control groups")?;
-    let shown = mounts::take_shown(plan, template, &mut handed)?;
     become_user(if plan.root.is_some() { 0 } else { ID })?;
     rustix::system::sethostname(b"sandbox").doing("naming the host")?;
     if !plan.network {
         loopback()?;
     }
-    let layers = mounts::enter_private_root(plan, template, shown, handed)?;
+    let layers = mounts::enter_private_root(plan, template, given, &translated)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
     confine_and_serve(socket, plan, filter, memory, layers)
@@ -88,14 +88,14 @@ pub(super) fn confine_and_serve(
     )
 }
 
-fn wait(go: &OwnedFd) -> Result<Handed, Failure> {
+fn wait(go: &OwnedFd) -> Result<Translated, Failure> {
     let received = wire::receive::<Go>(go.as_fd()).doing("waiting for the id maps")?;
     let Some((go, fds)) = received else {
         return Err(Failure::new("waiting for the id maps", rustix::io::Errno::PIPE));
     };
     let mut fds = fds.into_iter();
     let mut next = |there: bool| there.then(|| fds.next()).flatten();
-    Ok(Handed { workspace: next(go.workspace), lower: next(go.lower) })
+    Ok(Translated { workspace: next(go.workspace), lower: next(go.lower) })
 }
 
 pub(super) fn become_user(id: u32) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use super::failure::{Doing as _, Failure};
 use super::identity::Identity;
 use super::materials::Materials;
 use super::memory::{Memory, Watch};
-use super::mounts::tree;
+use super::mounts::{self, Given, tree};
 use super::namespace::Go;
 use super::private::PrivateDirectory;
 use super::spawner::numbered;
@@ -149,16 +149,19 @@ fn start_in_namespaces<'a>(
         None => identity.single(namespace::ID),
     };
     let memory = memory(plan, materials, group)?;
+    let given = Given::take(plan, matches!(identity, Identity::Assigned { .. }))?;
     let (go, ours) = pair()?;
     let network = if plan.network { 0 } else { libc::CLONE_NEWNET };
-    // The child inherits this, and clears it before anything else runs.
-    let cloned = confine::while_dumpable(|| {
+    let clone = || {
         sys::clone_process(NAMESPACES | network, || {
-            child(socket, &[go.as_fd()], group, memory, |memory| {
-                namespace::session(socket, &go, plan, template, &materials.filter, memory)
+            let keep: Vec<_> = given.descriptors().chain([go.as_fd()]).collect();
+            child(socket, &keep, group, memory, |memory| {
+                namespace::session(socket, &go, plan, template, &given, &materials.filter, memory)
             })
         })
-    })?;
+    };
+    // The child inherits that it can be dumped, and clears it before anything else runs.
+    let cloned = template.alone(|| confine::while_dumpable(clone))??;
     let child = cloned.doing("creating the namespaces")?;
     let deny = matches!(identity, Identity::Inherited { subordinate: None, .. });
     let pid = child.pid;
@@ -179,19 +182,21 @@ fn start_view(
 ) -> Result<Live, Failure> {
     let none = || Failure::new("finding the sessions' template", rustix::io::Errno::NOENT);
     let template = materials.template.as_ref().ok_or_else(none)?;
-    let branches = view::take_branches(template)?;
+    let branches = template.branches(template.path())?;
+    let resolver = mounts::resolver(plan);
     let memory = memory(plan, materials, group)?;
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
-        keep.extend(branches.iter().map(OwnedFd::as_fd));
+        keep.extend(branches.iter().chain(&resolver).map(OwnedFd::as_fd));
         child(socket, &keep, group, memory, |memory| {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("tying the view to its parent")?;
             view::enter(given)?;
             let inner = sys::clone_process(0, || {
-                let keep: Vec<_> = branches.iter().map(OwnedFd::as_fd).collect();
+                let keep: Vec<_> = branches.iter().chain(&resolver).map(OwnedFd::as_fd).collect();
                 child(socket, &keep, &None, memory, |memory| {
-                    view::session(socket, plan, template, &branches, &materials.filter, memory)
+                    let root = view::Root { template, branches: &branches, resolver: resolver.as_ref() };
+                    view::session(socket, plan, &root, &materials.filter, memory)
                 })
             })
             .doing("starting the view's process")?;

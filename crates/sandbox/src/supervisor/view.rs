@@ -30,10 +30,13 @@ const NOT_BOUND: &[&str] = &["tests", "logs", "proc", "dev"];
 /// A session's root with more in it is not looked into further.
 const ENTRIES: usize = 256;
 
-/// Clones of the template's branches, taken where the template is: in the supervisor's mount namespace.
-pub(super) fn take_branches(template: &Template) -> Result<Vec<OwnedFd>, Failure> {
-    let clone = |branch: &String| tree::clone(&template.path().join(branch), true);
-    template.branches.iter().map(clone).collect()
+/// What a view's root is made from beside the session's own, taken where the template is: in the supervisor's mount
+/// namespace.
+#[derive(Debug)]
+pub(super) struct Root<'a> {
+    pub(super) template: &'a Template,
+    pub(super) branches: &'a [OwnedFd],
+    pub(super) resolver: Option<&'a OwnedFd>,
 }
 
 /// Enters the session's namespaces: the caller itself all but the pid namespace, which takes its next child.
@@ -48,8 +51,7 @@ pub(super) fn enter(namespaces: &[OwnedFd]) -> Result<(), Failure> {
 pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
-    template: &Template,
-    branches: &[OwnedFd],
+    own: &Root<'_>,
     filter: &Filter,
     memory: Memory,
 ) -> Result<(), Failure> {
@@ -58,17 +60,14 @@ pub(super) fn session(
         .doing("making a view's mounts private")?;
     namespace::become_user(if plan.root.is_some() { 0 } else { namespace::ID })?;
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
-    enter_root(plan, template, branches)?;
+    enter_root(plan, own)?;
     let outcome = namespace::confine_and_serve(socket, plan, filter, memory, None);
     private::end_processes();
     outcome
 }
 
-fn enter_root(
-    plan: &Plan,
-    template: &Template,
-    branches: &[OwnedFd],
-) -> Result<(), Failure> {
+fn enter_root(plan: &Plan, own: &Root<'_>) -> Result<(), Failure> {
+    let Root { template, branches, resolver } = *own;
     let sessions = openat(CWD, "/", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .doing("opening the session's root")?;
     let root = tree::tmpfs(BYTES, INODES)?;
@@ -78,11 +77,11 @@ fn enter_root(
     let mut system = NOT_BOUND.to_vec();
     if plan.root.is_none() {
         system.extend(template.links.iter().map(|(path, _)| path.as_str()));
-        system.extend(template.branches.iter().map(String::as_str));
-        tree::unmasked(|| mounts::system(plan, template, at, branches))?;
+        system.extend(template.places.iter().map(String::as_str));
+        tree::unmasked(|| mounts::system(template, at, branches, resolver))?;
     } else {
         tree::directory(at, "dev", 0o755)?;
-        let named = template.branches.iter().zip(branches);
+        let named = template.places.iter().zip(branches);
         for (_, mount) in named.filter(|(place, _)| *place == "dev") {
             tree::attach(mount, at, "dev").doing("showing /dev")?;
         }

@@ -3,8 +3,9 @@
 
 pub(super) mod tree;
 
+use std::fs;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
@@ -16,96 +17,106 @@ use crate::wire::Plan;
 
 const RESOLVER_OF_HOST: &str = "/etc/resolv.conf";
 
-/// Mounts that only the supervisor could make, because they translate owners.
-#[derive(Debug, Default)]
-pub(super) struct Handed {
+/// Mounts whose owners are translated for the session's ids, once it has some.
+#[derive(Debug)]
+pub(super) struct Translated {
     pub(super) workspace: Option<OwnedFd>,
     pub(super) lower: Option<OwnedFd>,
 }
 
-/// Directories of the host's that a session will see, and where.
-pub(super) type Shown<'a> = Vec<(&'a str, OwnedFd)>;
-
-/// Takes them, with the rights that the caller has before it becomes the session's user, and goes to the
-/// template, whose parts are named relative to it from then on.
-pub(super) fn take_shown<'a>(
-    plan: &'a Plan,
-    template: &Template,
-    handed: &mut Handed,
-) -> Result<Shown<'a>, Failure> {
-    let shown = plan.show.iter().map(|path| {
-        Ok((path.trim_start_matches('/'), tree::take(Path::new(path), tree::READ_ONLY, true)?))
-    });
-    let mut shown: Shown<'_> = shown.collect::<Result<_, Failure>>()?;
-    if let Some(workspace) = workspace(plan, handed.workspace.take())? {
-        shown.push((plan.workdir.trim_start_matches('/'), workspace));
-    }
-    rustix::process::chdir(template.path()).doing("going to the sessions' template")?;
-    Ok(shown)
+/// Parts of the host that a session sees. The supervisor takes them, where the host's mounts are, each attached nowhere yet.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// In the order of the plan.
+    shown: Vec<OwnedFd>,
+    workspace: Option<OwnedFd>,
+    /// The root file system.
+    lower: Option<OwnedFd>,
+    /// The resolver's configuration where there is a network: shown read-only, or copied into a root file system. Absent
+    /// on some hosts, which resolve names otherwise.
+    resolver: Option<OwnedFd>,
+    copied_resolver: Option<Vec<u8>>,
 }
 
-/// Builds the root and moves the calling process, alone in its mount namespace, into it.
+impl Given {
+    /// Takes what `plan` names; what is to be `translated` comes later.
+    pub(super) fn take(plan: &Plan, translated: bool) -> Result<Self, Failure> {
+        let own = |path: &Option<String>| path.clone().filter(|_| !translated);
+        let (workspace, lower) = (own(&plan.workspace), own(&plan.root));
+        let shown = plan.show.iter().map(|path| tree::take(path.as_ref(), tree::READ_ONLY, true));
+        Ok(Self {
+            shown: shown.collect::<Result<_, _>>()?,
+            workspace: workspace.map(|path| tree::take(path.as_ref(), SHARED, false)).transpose()?,
+            lower: lower.map(|path| tree::clone(path.as_ref(), true)).transpose()?,
+            resolver: resolver(plan),
+            copied_resolver: plan.network.then(|| fs::read(RESOLVER_OF_HOST).ok()).flatten(),
+        })
+    }
+
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let single = [&self.workspace, &self.lower, &self.resolver];
+        self.shown.iter().chain(single.into_iter().flatten()).map(OwnedFd::as_fd)
+    }
+}
+
+/// The host's, for a session that has its network.
+pub(super) fn resolver(plan: &Plan) -> Option<OwnedFd> {
+    let take = || tree::take(RESOLVER_OF_HOST.as_ref(), tree::READ_ONLY, false).ok();
+    plan.network.then(take).flatten()
+}
+
+/// Builds the root and moves the calling process into it. The process is alone in its mount namespace, a copy of the
+/// template's, and at the top of that.
 pub(super) fn enter_private_root(
     plan: &Plan,
     template: &Template,
-    shown: Shown<'_>,
-    handed: Handed,
+    given: &Given,
+    translated: &Translated,
 ) -> Result<Option<Layers>, Failure> {
     let storage = tree::tmpfs(plan.disk_bytes, plan.inodes)?;
     tree::attach(&storage, CWD, STORAGE).doing("mounting the private root")?;
     let mut layers = None;
-    let root = match &plan.root {
+    let root = match translated.lower.as_ref().or(given.lower.as_ref()) {
         None => {
-            let clone = |branch: &String| tree::clone(Path::new(branch), true);
-            let branches: Vec<_> =
-                template.branches.iter().map(clone).collect::<Result<_, Failure>>()?;
-            tree::unmasked(|| system(plan, template, storage.as_fd(), &branches))?;
+            let branches = template.branches(Path::new("."))?;
+            let resolver = given.resolver.as_ref();
+            tree::unmasked(|| system(template, storage.as_fd(), &branches, resolver))?;
             storage
         }
         Some(lower) => {
-            let (root, both) = layered(Path::new(lower), &storage, handed.lower)?;
+            let (root, both) = layered(lower, &storage)?;
             layers = Some(both);
+            tree::unmasked(|| furnish(root.as_fd(), given.copied_resolver.as_deref()))?;
             root
         }
     };
-    if plan.root.is_some() {
-        tree::unmasked(|| furnish(plan, root.as_fd()))?;
-    }
-    for (path, mount) in shown {
-        tree::directory(root.as_fd(), path, 0o755)?;
-        tree::attach(&mount, root.as_fd(), path).doing(&format!("showing /{path}"))?;
+    let workspace = translated.workspace.iter().chain(&given.workspace);
+    let workspace = workspace.map(|mount| (&plan.workdir, mount));
+    for (path, mount) in plan.show.iter().zip(&given.shown).chain(workspace) {
+        let place = path.trim_start_matches('/');
+        tree::directory(root.as_fd(), place, 0o755)?;
+        tree::attach(mount, root.as_fd(), place).doing(&format!("showing {path}"))?;
     }
     pivot(&root)?;
     Ok(layers)
 }
 
-/// The directory that is shared with the host, if one is.
-fn workspace(plan: &Plan, handed: Option<OwnedFd>) -> Result<Option<OwnedFd>, Failure> {
-    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    match (&plan.workspace, handed) {
-        (None, _) => Ok(None),
-        (Some(_), Some(handed)) => Ok(Some(handed)),
-        (Some(path), None) => tree::take(Path::new(path), attributes, false).map(Some),
-    }
-}
-
 /// The host's system directories, read-only: `branches` are clones of the template's, in its order.
 pub(super) fn system(
-    plan: &Plan,
     template: &Template,
     at: BorrowedFd<'_>,
     branches: &[OwnedFd],
+    resolver: Option<&OwnedFd>,
 ) -> Result<(), Failure> {
-    for (place, mount) in template.branches.iter().zip(branches) {
+    for (place, mount) in template.places.iter().zip(branches) {
         tree::directory(at, place, 0o755)?;
         tree::attach(mount, at, place.as_str()).doing(&format!("showing /{place}"))?;
     }
     for (path, target) in &template.links {
         tree::link(at, path, target)?;
     }
-    // Absent on some hosts, which resolve names otherwise.
-    if plan.network && let Ok(resolver) = tree::take(RESOLVER_OF_HOST.as_ref(), tree::READ_ONLY, false) {
-        tree::attach(&resolver, at, RESOLVER).doing("showing the resolver's configuration")?;
+    if let Some(resolver) = resolver {
+        tree::attach(resolver, at, RESOLVER).doing("showing the resolver's configuration")?;
     }
     let own = [
         ("tmp", 0o1777),
@@ -124,36 +135,26 @@ pub(super) fn system(
 
 /// An unpacked root file system below a writable layer of the session's own. `userxattr` lets a user
 /// namespace delete and rename what lies below.
-fn layered(
-    lower: &Path,
-    storage: &OwnedFd,
-    handed: Option<OwnedFd>,
-) -> Result<(OwnedFd, Layers), Failure> {
-    let lower = match handed {
-        Some(mount) => {
-            tree::attach(&mount, CWD, LOWER).doing("mounting the lower layer")?;
-            PathBuf::from(LOWER)
-        }
-        None => lower.to_owned(),
-    };
+fn layered(lower: &OwnedFd, storage: &OwnedFd) -> Result<(OwnedFd, Layers), Failure> {
+    tree::attach(lower, CWD, LOWER).doing("mounting the lower layer")?;
     for name in ["upper", "work", "root"] {
         tree::directory(storage.as_fd(), name, 0o755)?;
     }
     let at = Path::new(STORAGE);
     let options = [
-        ("lowerdir", lower.display().to_string()),
+        ("lowerdir", LOWER.to_owned()),
         ("upperdir", at.join("upper").display().to_string()),
         ("workdir", at.join("work").display().to_string()),
     ];
     let flags = MountAttrFlags::MOUNT_ATTR_NODEV;
     let root = tree::file_system("overlay", &options, &["userxattr"], flags)?;
     tree::attach(&root, storage.as_fd(), "root").doing("mounting the layered root")?;
-    Ok((root, Layers::open(&at.join("upper"), &lower)?))
+    Ok((root, Layers::open(&at.join("upper"), Path::new(LOWER))?))
 }
 
 /// What a root file system needs to be lived in: devices, terminals, processes, names. Nothing of it is trusted:
 /// a link in the place of a directory is an error.
-fn furnish(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {
+fn furnish(root: BorrowedFd<'_>, resolver: Option<&[u8]>) -> Result<(), Failure> {
     tree::directory(root, "dev", 0o755)?;
     let devices = tree::clone(Path::new("dev"), true)?;
     tree::attach(&devices, root, "dev").doing("showing /dev")?;
@@ -163,8 +164,8 @@ fn furnish(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {
     tree::directory(root, "run/shm", 0o1777)?;
     replace(root, "etc/hosts", HOSTS.as_bytes())?;
     replace(root, "etc/hostname", b"sandbox\n")?;
-    if plan.network && let Ok(content) = std::fs::read(RESOLVER_OF_HOST) {
-        replace(root, RESOLVER, &content)?;
+    if let Some(content) = resolver {
+        replace(root, RESOLVER, content)?;
     }
     terminals(root);
     processes(root)
@@ -195,6 +196,9 @@ pub(super) fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
     let processes = tree::file_system("proc", &[], &[], flags)?;
     tree::attach(&processes, root, "proc").doing("mounting /proc")
 }
+
+/// What a directory that is shared with the host is never used for.
+const SHARED: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// Makes `root` the root and forgets the old one.
 pub(super) fn pivot(root: &OwnedFd) -> Result<(), Failure> {
