@@ -195,7 +195,8 @@ fn start_view(
             let inner = sys::clone_process(0, || {
                 let keep: Vec<_> = branches.iter().chain(&resolver).map(OwnedFd::as_fd).collect();
                 child(socket, &keep, &None, memory, |memory| {
-                    let root = view::Root { template, branches: &branches, resolver: resolver.as_ref() };
+                    let root =
+                        view::Root { template, branches: &branches, resolver: resolver.as_ref() };
                     view::session(socket, plan, &root, &materials.filter, memory)
                 })
             })

@@ -236,7 +236,8 @@ fn devices(trunk: BorrowedFd<'_>) -> Result<(), Failure> {
     tree::directory(trunk, "dev", 0o755)?;
     let (bytes, nodes) = (("size", "64k".to_owned()), ("nr_inodes", "64".to_owned()));
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let mount = tree::file_system("tmpfs", &[bytes, nodes, ("mode", "755".to_owned())], &[], flags)?;
+    let mount =
+        tree::file_system("tmpfs", &[bytes, nodes, ("mode", "755".to_owned())], &[], flags)?;
     tree::attach(&mount, trunk, "dev").doing("mounting /dev")?;
     let at = mount.as_fd();
     tree::directory(at, "pts", 0o755)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness_core::{
-    Command, Environment, ErrorKind, Exit, Network, OutputLimit, Sandbox, SandboxPath,
+    Command, Environment, ErrorKind, Exit, File, Network, OutputLimit, Sandbox, SandboxPath,
 };
 
 use crate::common::{laws, open, path, run, stdout};
@@ -12,6 +12,7 @@ use crate::common::{laws, open, path, run, stdout};
 laws!(
     ends_are_told_apart,
     what_cannot_be_started_is_data,
+    programs_are_found_along_the_path_and_scripts_run,
     streams_stay_apart_and_whole,
     long_output_keeps_head_and_tail,
     variables_directory_and_input_arrive,
@@ -50,6 +51,24 @@ async fn what_cannot_be_started_is_data(sandbox: &Arc<dyn Sandbox>) {
     assert_eq!(nothing.kind(), ErrorKind::InvalidInput);
     let nul = session.exec(&Command::program(["echo", "a\0b"])).await.unwrap_err();
     assert_eq!(nul.kind(), ErrorKind::InvalidInput);
+}
+
+/// Another list of the arguments is made on the way to the shell, beside memory that the session's process shares.
+async fn programs_are_found_along_the_path_and_scripts_run(sandbox: &Arc<dyn Sandbox>) {
+    let session = open(sandbox).await;
+    let script = File::executable(b"echo \"$1 $# $FIRST\"");
+    session.write(&path("tools/counted"), script).await.unwrap();
+    let arguments = (0..20_000).map(|number| format!("argument-{number}"));
+    let along = format!("{}:/usr/bin:/bin", session.locate(&path("tools")));
+    let command = Command::program(std::iter::once("counted".to_owned()).chain(arguments))
+        .with_env("PATH", along)
+        .with_env("FIRST", "=x y");
+    let output = session.exec(&command).await.unwrap();
+    assert_eq!(output.stdout.text(), "argument-0 20000 =x y\n", "{}", output.stderr.text());
+    let elsewhere = Command::program(["counted"]);
+    assert_eq!(session.exec(&elsewhere).await.unwrap().exit, Exit::Code(127));
+    let signals = stdout(&*session, "grep ^SigBlk /proc/self/status").await;
+    assert_eq!(signals, "SigBlk:\t0000000000000000\n");
 }
 
 async fn streams_stay_apart_and_whole(sandbox: &Arc<dyn Sandbox>) {

@@ -218,7 +218,9 @@ async fn keys_and_shared_memory_are_apart(sandbox: &Arc<dyn Sandbox>) {
 
 async fn system_directories_are_read_only(sandbox: &Arc<dyn Sandbox>) {
     let session = open(sandbox).await;
-    for target in ["/usr/probe", "/usr/bin/probe", "/bin/probe", "/etc/ssl/certs/probe"] {
+    for target in
+        ["/usr/probe", "/usr/bin/probe", "/bin/probe", "/etc/ssl/certs/probe", "/etc/hosts"]
+    {
         assert!(!run(&*session, &format!("touch {target}")).await.exit.is_success(), "{target}");
     }
     for closed in ["/etc/shadow", "/etc/ssh", "/sys/kernel", "/dev/vda", "/dev/mem", "/boot"] {

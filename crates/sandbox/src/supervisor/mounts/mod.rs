@@ -46,7 +46,9 @@ impl Given {
         let shown = plan.show.iter().map(|path| tree::take(path.as_ref(), tree::READ_ONLY, true));
         Ok(Self {
             shown: shown.collect::<Result<_, _>>()?,
-            workspace: workspace.map(|path| tree::take(path.as_ref(), SHARED, false)).transpose()?,
+            workspace: workspace
+                .map(|path| tree::take(path.as_ref(), SHARED, false))
+                .transpose()?,
             lower: lower.map(|path| tree::clone(path.as_ref(), true)).transpose()?,
             resolver: resolver(plan),
             copied_resolver: plan.network.then(|| fs::read(RESOLVER_OF_HOST).ok()).flatten(),
