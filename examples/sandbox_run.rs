@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `exec` exits as its command did, with 128 + n when signal n ended it, 124 when it ran out of time, 137 when it ran out of
-//! memory, 125 when the sandbox failed. `verify` exits with 0 for a reward of 1 and nothing else.
+//! memory, 125 when the sandbox failed, 2 for what was asked wrongly. `verify` exits with 0 for a reward of 1 and nothing else.
 
 #[path = "sandbox_run/options.rs"]
 mod options;
@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use harness_core::{
-    Command, Environment, Exit, Network, OutputLimit, Result, Sandbox as _, Session as _,
+    Command, Environment, ErrorKind, Exit, Isolation, IsolationLevel, Network, OutputLimit, Result,
+    Sandbox as _, Session as _,
 };
 use harness_sandbox::{CollectLimits, OutputStream, SandboxKind, SandboxOptions, collect};
 
@@ -29,6 +30,8 @@ use options::{Collect, Exec, Level, Options, What};
 /// What `timeout` of coreutils says, and what containers say when it is not the command that failed.
 const TIMED_OUT: u8 = 124;
 const SANDBOX_FAILED: u8 = 125;
+/// As for a flag that is not known.
+const ASKED_WRONGLY: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -39,8 +42,17 @@ async fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         eprintln!("sandbox_run: {}", error.report());
-        ExitCode::from(SANDBOX_FAILED)
+        let asked_wrongly = error.kind() == ErrorKind::InvalidInput;
+        ExitCode::from(if asked_wrongly { ASKED_WRONGLY } else { SANDBOX_FAILED })
     })
+}
+
+/// What the session is, and below the strongest level why, and what is left.
+fn tell(isolation: &Isolation) {
+    eprintln!("sandbox_run: {isolation}");
+    if isolation.level > IsolationLevel::Full {
+        isolation.residual.iter().for_each(|line| eprintln!("sandbox_run: - {line}"));
+    }
 }
 
 async fn run(exec: Exec) -> Result<ExitCode> {
@@ -69,7 +81,7 @@ async fn run(exec: Exec) -> Result<ExitCode> {
         options = options.with_public_network();
     }
     let sandbox = options.build_local()?;
-    eprintln!("sandbox_run: {}", sandbox.isolation());
+    tell(sandbox.isolation());
     let network = if exec.network { Network::Public } else { Network::None };
     let environment = Environment { network, ..Environment::default() };
     let session = sandbox.open_local(&environment).await?;

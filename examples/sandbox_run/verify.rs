@@ -23,7 +23,7 @@ pub(crate) async fn run(verify: Verify) -> Result<ExitCode> {
     }
     let artifacts = artifacts(&verify)?;
     let sandbox = SandboxOptions::new(verify.level.into()).build()?;
-    eprintln!("sandbox_run: {}", sandbox.isolation());
+    crate::tell(sandbox.isolation());
     let session = sandbox.open(&Environment::default()).await?;
     place(session.as_ref(), &artifacts).await?;
     let script = TestScript::new(tests).with_timeout(verify.timeout);

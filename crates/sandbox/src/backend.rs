@@ -10,6 +10,7 @@ use harness_core::{
 };
 
 use crate::engine::{LocalSession, Refusal, Spawner};
+use crate::floor::Named;
 use crate::options::SandboxOptions;
 use crate::wire::{Confinement, Plan, Setup};
 
@@ -80,12 +81,15 @@ impl LocalSandbox {
             return Err(Error::new(ErrorKind::InvalidInput, why));
         }
         let (asked, options) = (&environment.limits, &self.options);
+        Named::from(asked).check()?;
         let memory_bytes =
             lower(asked.memory_bytes, options.memory_bytes).unwrap_or_else(half_of_the_machine);
         let disk_bytes = lower(asked.disk_bytes, options.disk_bytes).unwrap_or(DISK_BYTES);
         let disk_bytes = match self.isolation.level {
             // Storage is memory there: a session that fills it must find it full before the kernel finds it greedy.
-            IsolationLevel::Full => disk_bytes.min(memory_bytes - memory_bytes / 4),
+            IsolationLevel::Full | IsolationLevel::User => {
+                disk_bytes.min(memory_bytes - memory_bytes / 4)
+            }
             _ => disk_bytes,
         };
         let text = |path: &Path| path.display().to_string();
@@ -196,9 +200,9 @@ const FULL: &[&str] = &[
      memory is full of small processes may be ended as a whole.",
 ];
 const USER: &[&str] = &[
-    "Memory is watched, not bounded: a command may overdraw for a moment before it is killed, and what it keeps in \
-     shared memory files is bounded by the storage only. Processor time is not limited; storage, processes and open \
-     files are.",
+    "Memory is watched, not bounded: a command may overdraw for a moment before it is killed, and memory files that it \
+     hides from the watcher, in an unread socket for one, are not counted. Processor time is not limited; storage, \
+     processes and open files are.",
     "The kernel is shared: a flaw in it is not stopped.",
 ];
 const LANDLOCK: &[&str] = &[

@@ -138,6 +138,8 @@ pub(crate) fn build_as(options: &SandboxOptions) -> Result<LocalSandbox> {
     if options.root.is_some() && levels.last() > Some(&Level::User) {
         return Err(Error::new(ErrorKind::InvalidInput, ROOT_WITHOUT_NAMESPACES));
     }
+    // Nobody's level is lowered because what was asked for works at none.
+    options.limits().check()?;
     let mut notes: Vec<String> = Vec::new();
     for level in levels {
         match LocalSandbox::try_new(options.clone(), *level) {

@@ -20,6 +20,8 @@ mod executor;
 #[cfg(target_os = "linux")]
 mod features;
 #[cfg(target_os = "linux")]
+mod floor;
+#[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
 mod root;

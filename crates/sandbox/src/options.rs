@@ -7,6 +7,7 @@ use harness_core::{Result, Sandbox};
 
 use crate::backend::LocalSandbox;
 use crate::detect::{self, SandboxKind};
+use crate::floor::Named;
 use crate::root::RootFileSystem;
 
 /// What every session of a sandbox has in common. A task may ask for less than the limits named here, never for more.
@@ -129,10 +130,16 @@ impl SandboxOptions {
         self
     }
 
+    pub(crate) fn limits(&self) -> Named {
+        let Self { memory_bytes, disk_bytes, processes, cpus, .. } = *self;
+        Named { memory_bytes, disk_bytes, processes, cpus }
+    }
+
     /// Builds the sandbox. Blocks for some milliseconds: a session is tried.
     ///
     /// # Errors
-    /// As [`build`](crate::build).
+    /// As [`build`](crate::build); [`ErrorKind::InvalidInput`](harness_core::ErrorKind::InvalidInput) for a limit that no
+    /// session could live with.
     pub fn build(self) -> Result<Arc<dyn Sandbox>> {
         Ok(Arc::new(self.build_local()?))
     }

@@ -8,6 +8,7 @@ use bollard::models::{
 use harness_core::{Environment, Error, ErrorKind, Network, Result};
 
 use super::options::{ContainerOptions, ContainerUser};
+use crate::floor::Named;
 
 /// The label by which a later engine knows whose container it was.
 pub(super) const OWNER: &str = "self-harness.owner";
@@ -55,6 +56,8 @@ pub(super) fn body(
 
 fn host_config(options: &ContainerOptions, environment: &Environment) -> Result<HostConfig> {
     let limits = &environment.limits;
+    limits_of(options).check()?;
+    Named::from(limits).check()?;
     let memory = as_i64(limits.memory_bytes.unwrap_or(options.memory_bytes));
     let cpus = limits.cpus.unwrap_or(options.cpus);
     let processes = i64::from(limits.processes.unwrap_or(options.processes));
@@ -68,7 +71,7 @@ fn host_config(options: &ContainerOptions, environment: &Environment) -> Result<
         memory: Some(memory),
         // The same as `memory`: no swap beside it.
         memory_swap: Some(memory),
-        nano_cpus: Some(nano(cpus)?),
+        nano_cpus: Some(nano(cpus)),
         pids_limit: Some(processes),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
@@ -104,14 +107,20 @@ fn network<'a>(options: &ContainerOptions, wanted: &Network) -> Result<&'a str> 
     }
 }
 
+/// The options' own limits. The API takes 0 for no limit.
+fn limits_of(options: &ContainerOptions) -> Named {
+    Named {
+        memory_bytes: Some(options.memory_bytes),
+        disk_bytes: Some(options.file_bytes),
+        processes: Some(options.processes),
+        cpus: Some(options.cpus),
+    }
+}
+
 /// Processors in the API's unit, 10⁻⁹ of one.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be between 0 and 10,000")]
-fn nano(cpus: f64) -> Result<i64> {
-    if cpus > 0.0 && cpus <= 10_000.0 {
-        return Ok((cpus * 1e9).round() as i64);
-    }
-    let why = format!("{cpus} processors cannot be given: ask for more than 0 and at most 10,000");
-    Err(Error::new(ErrorKind::InvalidInput, why))
+fn nano(cpus: f64) -> i64 {
+    (cpus * 1e9).round() as i64
 }
 
 fn as_i64(bytes: u64) -> i64 {
@@ -168,12 +177,18 @@ mod tests {
         assert_eq!(config.network_mode.as_deref(), Some("bridge"));
     }
 
+    /// 0 is no limit to the API.
     #[test]
-    fn an_impossible_number_of_processors_is_refused() {
+    fn a_limit_of_nothing_is_not_passed_on() {
+        let mut environment = Environment::default();
+        environment.limits.memory_bytes = Some(0);
+        let refused = host_config(&ContainerOptions::default(), &environment).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
         for cpus in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(nano(cpus).is_err(), "{cpus}");
+            let options = ContainerOptions { cpus, ..ContainerOptions::default() };
+            assert!(host_config(&options, &Environment::default()).is_err(), "{cpus}");
         }
-        assert_eq!(nano(0.5).unwrap(), 500_000_000);
+        assert_eq!(nano(0.5), 500_000_000);
     }
 
     #[test]

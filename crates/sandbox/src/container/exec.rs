@@ -22,8 +22,10 @@ use super::script::{KILL, MARK, SPARE_THE_FIRST, START};
 use super::session::unique;
 use crate::engine::Kept;
 
-/// How long an output that something still holds open is listened to after its command has ended.
+/// How long an output that something still holds open is listened to after its command has ended: until nothing comes for so
+/// long, or for twice as long as the daemon took over its last answer, but a few times as long at most.
 const GRACE: Duration = Duration::from_millis(50);
+const GRACES: u32 = 5;
 /// The daemon is asked whether a command has ended after a tenth of its age, within these bounds.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// Rounds of killing after which a tree counts as unkillable, and its session as broken.
@@ -44,6 +46,8 @@ pub(super) struct Commands {
     /// Commands begun and commands ended, trees that are being killed counted as running.
     begun: AtomicU64,
     ended: AtomicU64,
+    /// How long the daemon took over its last answer.
+    answer_micros: AtomicU64,
     runtime: Handle,
 }
 
@@ -63,6 +67,7 @@ impl Commands {
             variables,
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            answer_micros: AtomicU64::new(0),
             runtime: Handle::current(),
         }
     }
@@ -87,8 +92,7 @@ impl Commands {
             self.kill(tree, &id, &mut output, &mut kept, begun).await?;
         }
         running.end();
-        let drain = async { while kept.take(output.next().await) {} };
-        let _ = tokio::time::timeout(GRACE, drain).await;
+        self.drain(&mut output, &mut kept).await;
         let exit = match code {
             _ if timed_out => Exit::TimedOut,
             Some(code) => self.exit(code).await?,
@@ -119,8 +123,7 @@ impl Commands {
                 return Ok(());
             }
             // What the wrapper said before it became the command is perhaps only now on its way.
-            let drain = async { while kept.take(output.next().await) {} };
-            let _ = tokio::time::timeout(GRACE, drain).await;
+            self.drain(output, kept).await;
             return tree.kill().await;
         }
         Err(unkillable())
@@ -148,18 +151,34 @@ impl Commands {
         let cwd = command.cwd.as_ref().unwrap_or(&self.workdir).within(&self.workdir);
         let wrapper = ["/bin/sh", "-c", START, "sh", cwd.as_str(), stdin];
         let argv = wrapper.into_iter().map(str::to_owned).chain(command.argv.clone()).collect();
-        self.exec(argv, variables).await
+        self.exec(self.user, argv, variables).await
+    }
+
+    /// Lets everybody make directories at the root, as its owner can without a capability, and before any command of the
+    /// session's own. An image that has no `chmod` keeps its root closed.
+    pub(super) async fn open_the_root(&self) -> Result<()> {
+        let argv = ["/bin/sh", "-c", "chmod 1777 /"].map(str::to_owned).to_vec();
+        let (id, mut output) = self.exec(ContainerUser::Root, argv, self.path()).await?;
+        let mut kept = Outputs::without_header(OutputLimit { head: 0, tail: 0 });
+        self.watch(&id, &mut output, &mut kept, None, Instant::now()).await.map(|_| ())
+    }
+
+    /// Where the session's commands are looked for, alone.
+    fn path(&self) -> BTreeMap<String, String> {
+        let path = self.variables.get_key_value("PATH");
+        path.map(|(name, path)| (name.clone(), path.clone())).into_iter().collect()
     }
 
     async fn exec(
         &self,
+        user: ContainerUser,
         argv: Vec<String>,
         variables: BTreeMap<String, String>,
     ) -> Result<(String, BoxStream<'static, Result<LogOutput, bollard::errors::Error>>)> {
         let options = CreateExecOptions {
             cmd: Some(argv),
             env: Some(variables.iter().map(|(name, value)| format!("{name}={value}")).collect()),
-            user: Some(self.user.text()),
+            user: Some(user.text()),
             working_dir: Some("/".to_owned()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -186,30 +205,51 @@ impl Commands {
         begun: Instant,
     ) -> Result<Option<i64>> {
         let mut open = true;
+        let mut look = Instant::now() + LOOK.0;
         loop {
-            let pause = (begun.elapsed() / 10).clamp(LOOK.0, LOOK.1);
-            let look = if open { pause } else { LOOK.0 };
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let look = left.map_or(look, |left| look.min(left));
+            let next = deadline.map_or(look, |deadline| deadline.min(look));
             tokio::select! {
                 chunk = output.next(), if open => {
                     open = kept.take(chunk);
-                    if open { continue }
+                    // However much comes: a daemon may flood what its command has left.
+                    if open && Instant::now() < next { continue }
                 }
-                () = tokio::time::sleep(look) => {}
+                () = tokio::time::sleep_until(next.into()) => {}
             }
+            let pause = (begun.elapsed() / 10).clamp(LOOK.0, LOOK.1);
             if let Some(code) = self.ended(id).await? {
                 return Ok(Some(code));
             }
+            look = Instant::now() + if open { pause } else { LOOK.0 };
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(None);
             }
         }
     }
 
+    /// Takes what of an output is still on its way: a daemon that is busy tells of an end before it has passed all on.
+    async fn drain(
+        &self,
+        output: &mut BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+        kept: &mut Outputs,
+    ) {
+        let answer = Duration::from_micros(self.answer_micros.load(Ordering::Relaxed));
+        let quiet = GRACE.max(answer * 2);
+        let last = Instant::now() + quiet * GRACES;
+        while Instant::now() < last {
+            let Ok(chunk) = tokio::time::timeout(quiet, output.next()).await else { return };
+            if !kept.take(chunk) {
+                return;
+            }
+        }
+    }
+
     /// The status of a command that has ended.
     async fn ended(&self, id: &str) -> Result<Option<i64>> {
+        let asked = Instant::now();
         let seen = self.docker.inspect_exec(id).await;
+        let micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.answer_micros.store(micros, Ordering::Relaxed);
         let seen = seen.map_err(|refusal| self.refused("looking after a command", refusal))?;
         Ok(seen.exit_code.filter(|_| seen.running == Some(false)))
     }
@@ -249,8 +289,7 @@ impl Commands {
 
     async fn killed<const N: usize>(&self, argv: [&str; N]) -> Result<usize> {
         let argv = argv.map(str::to_owned).to_vec();
-        let path = self.variables.get("PATH").map(|path| ("PATH".to_owned(), path.clone()));
-        let (id, mut output) = self.exec(argv, path.into_iter().collect()).await?;
+        let (id, mut output) = self.exec(self.user, argv, self.path()).await?;
         let mut kept = Outputs::without_header(OutputLimit { head: 64, tail: 0 });
         self.watch(&id, &mut output, &mut kept, None, Instant::now()).await?;
         while kept.take(output.next().await) {}

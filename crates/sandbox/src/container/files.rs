@@ -67,7 +67,8 @@ impl Files {
     }
 
     /// The working directory, the session user's, and a `/tmp` for everybody, whatever the image has. New directories at the
-    /// root as well, because verifiers have theirs there; what the image has there only root moves.
+    /// root as well, because verifiers have theirs there ([`opens_the_root`](Self::opens_the_root)); what the image has
+    /// there only root moves.
     pub(super) async fn make_workdir(&self) -> Result<()> {
         let open = |name| Entry { name, mode: 0o1777, bytes: None };
         self.upload_as((0, 0), "/", &[open("."), open("tmp")]).await?;
@@ -79,6 +80,15 @@ impl Files {
             return self.upload("/", &[Entry { name, mode: 0o755, bytes: None }]).await;
         }
         self.upload(&existing, &directories(&missing)).await
+    }
+
+    /// Whether everybody may make directories at the root, as [`make_workdir`](Self::make_workdir) asked: Docker Engine
+    /// passes over an archive's entry for the very directory that it is unpacked in.
+    pub(super) async fn opens_the_root(&self) -> Result<bool> {
+        let options = ContainerArchiveInfoOptionsBuilder::default().path("/").build();
+        let info = self.docker.get_container_archive_info(&self.container, Some(options)).await;
+        let info = info.map_err(|refusal| broken("looking at the root", refusal))?;
+        Ok(info.file_mode & 0o777 == 0o777)
     }
 
     pub(super) async fn read(&self, path: &SandboxPath) -> Result<Vec<u8>> {

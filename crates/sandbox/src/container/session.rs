@@ -46,6 +46,9 @@ impl ContainerSession {
         let files = Files::new(daemon, &container.name, user, workdir.clone());
         files.make_workdir().await?;
         let commands = Commands::new(docker, &container.name, user, workdir, variables);
+        if !files.opens_the_root().await? {
+            commands.open_the_root().await?;
+        }
         Ok(Self { files, commands: Arc::new(commands), container })
     }
 }

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::getpid;
 
+use super::shared::{self, Shared};
 use super::tree;
 
 /// How often the session's processes are weighed.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
+/// When a look at what processes share is repeated in any case: somebody else may have freed as much as a session took.
+const OLD: Duration = Duration::from_secs(1);
 
 /// What holds a session to its memory.
 #[derive(Debug)]
@@ -54,17 +57,24 @@ fn kills_in(text: &str) -> u64 {
 
 /// A limit and when to look next.
 ///
-/// Private memory of processes is counted, at an interval: a command may overdraw for a moment, and
-/// what it keeps in shared memory files escapes.
+/// Private memory of processes is counted at an interval, and what they share whenever the machine has more of that than
+/// before: a command may overdraw for a moment.
 #[derive(Debug)]
 pub(super) struct Watch {
     limit: u64,
+    /// Whether storage and System V memory are the session's own.
+    private: bool,
     next: Instant,
+    shared: Shared,
+    /// The machine's shared memory at the last look at the session's, or less.
+    machine: u64,
+    looked: Option<Instant>,
 }
 
 impl Watch {
-    pub(super) fn new(limit: u64) -> Self {
-        Self { limit, next: Instant::now() }
+    pub(super) fn new(limit: u64, private: bool) -> Self {
+        let (next, shared) = (Instant::now(), Shared::default());
+        Self { limit, private, next, shared, machine: 0, looked: None }
     }
 
     /// When it is time and the session uses too much: its largest process and that one's ancestors,
@@ -77,15 +87,29 @@ impl Watch {
         self.next = now + INTERVAL;
         let own = getpid().as_raw_nonzero().get();
         let parents = tree::below(own);
-        let weighed: Vec<(u64, Vec<i32>)> = parents
-            .keys()
-            .map(|pid| (private_bytes(*pid), tree::ancestry(*pid, &parents)))
-            .collect();
-        let used: u64 = weighed.iter().map(|(bytes, _)| bytes).sum();
-        if used <= self.limit {
+        let owned: Vec<(i32, u64)> =
+            parents.keys().map(|pid| (*pid, private_bytes(*pid))).collect();
+        let alone: u64 = owned.iter().map(|(_, bytes)| bytes).sum();
+        self.look_at_shared(alone, parents.keys().copied());
+        if alone + self.shared.bytes <= self.limit {
             return None;
         }
-        weighed.into_iter().max_by_key(|(bytes, _)| *bytes).map(|(_, line)| line)
+        let held = |pid| self.shared.held.get(pid).copied().unwrap_or(0);
+        let largest = owned.iter().max_by_key(|(pid, bytes)| bytes + held(pid));
+        largest.map(|(pid, _)| tree::ancestry(*pid, &parents))
+    }
+
+    /// Dearer than the rest: only where it may have grown, or before somebody is killed for it.
+    fn look_at_shared(&mut self, alone: u64, pids: impl Iterator<Item = i32>) {
+        let machine = shared::of_the_machine();
+        self.machine = self.machine.min(machine);
+        let old = self.looked.is_none_or(|looked| looked.elapsed() >= OLD);
+        let grown = machine - self.machine > self.limit / 16;
+        if old || grown || alone + self.shared.bytes > self.limit {
+            self.shared = Shared::look(pids, self.private);
+            self.machine = machine;
+            self.looked = Some(Instant::now());
+        }
     }
 }
 

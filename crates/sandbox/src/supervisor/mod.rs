@@ -22,6 +22,7 @@ mod namespace;
 mod place;
 mod private;
 mod serve;
+mod shared;
 mod spawner;
 mod stamp;
 mod start;

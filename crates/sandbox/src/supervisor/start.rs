@@ -87,7 +87,10 @@ fn memory(
 ) -> Result<Memory, Failure> {
     match (&materials.groups, group) {
         (Some(groups), Some(group)) => groups.kills(group).map(Memory::Enforced),
-        _ => Ok(Memory::Watched(Watch::new(plan.memory_bytes))),
+        _ => {
+            let private = plan.confinement == Confinement::Namespace;
+            Ok(Memory::Watched(Watch::new(plan.memory_bytes, private)))
+        }
     }
 }
 

@@ -191,6 +191,17 @@ fn a_tree_that_wiped_its_environment_dies_with_a_command_that_is_dropped() {
 }
 
 #[test]
+fn a_command_that_left_a_flood_behind_returns() {
+    block_on(async {
+        let Some(options) = given().await else { return };
+        let session = open(&connect(options).await, &Environment::default()).await;
+        let command = Command::shell("yes & exit 7").with_timeout(Duration::from_secs(60));
+        assert_eq!(session.exec(&command).await.unwrap().exit, Exit::Code(7));
+        session.close().await.unwrap();
+    });
+}
+
+#[test]
 fn ending_all_processes_leaves_files_and_session() {
     block_on(async {
         let Some(options) = given().await else { return };

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 
 use super::changed::Layers;
@@ -189,14 +190,23 @@ fn terminals(root: BorrowedFd<'_>) {
 }
 
 /// Refused by the kernel where parts of the host's own /proc are masked, as in most containers. There is
-/// no way around it: without /proc a command's tree could not be found, nor killed.
+/// no way around it: without /proc a command's tree could not be found, nor killed. `root` has its devices already.
 pub(super) fn processes(root: BorrowedFd<'_>) -> Result<(), Failure> {
     tree::directory(root, "proc", 0o555)?;
     let flags = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let processes = tree::file_system("proc", &[], &[], flags)?;
-    tree::attach(&processes, root, "proc").doing("mounting /proc")
+    tree::attach(&processes, root, "proc").doing("mounting /proc")?;
+    // The kernel would list the keys of the user that the session is on the host. It may have been built without them.
+    for list in ["proc/keys", "proc/key-users"] {
+        let nothing = tree::clone_at(root, Path::new("dev/null"), false)?;
+        match tree::attach(&nothing, root, list) {
+            Err(Errno::NOENT) => {}
+            covered => covered.doing(&format!("covering /{list}"))?,
+        }
+    }
+    Ok(())
 }
 
 /// What a directory that is shared with the host is never used for.

@@ -82,9 +82,18 @@ pub(in crate::supervisor) fn take(
 
 /// The same with the attributes that it has.
 pub(in crate::supervisor) fn clone(path: &Path, recursive: bool) -> Result<OwnedFd, Failure> {
+    clone_at(CWD, path, recursive)
+}
+
+/// The same, of a path below `at`.
+pub(in crate::supervisor) fn clone_at(
+    at: BorrowedFd<'_>,
+    path: &Path,
+    recursive: bool,
+) -> Result<OwnedFd, Failure> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
-    open_tree(CWD, path, flags).doing(&format!("showing {}", path.display()))
+    open_tree(at, path, flags).doing(&format!("showing {}", path.display()))
 }
 
 /// Makes what `make` makes with exactly the modes that it names.
