@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `exec` exits as its command did, with 128 + n when signal n ended it, 124 when it ran out of time, 137 when it ran out of
-//! memory, 125 when the sandbox failed, 2 for what was asked wrongly. `verify` exits with 0 for a reward of 1 and nothing else.
+//! memory, 125 when the sandbox failed, 2 for what was asked wrongly. `collect` exits with 125 for a tree beyond its limits. `verify` exits with 0 for a reward of 1 and nothing else.
 
 #[path = "sandbox_run/options.rs"]
 mod options;
@@ -35,14 +35,17 @@ const ASKED_WRONGLY: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Options::parse().what {
+    let what = Options::parse().what;
+    // What is wrong with a tree is nobody's wrong flag.
+    let collecting = matches!(what, What::Collect(_));
+    let done = match what {
         What::Exec(exec) => run(exec).await,
         What::Collect(wanted) => copy(&wanted),
         What::Verify(verify) => verify::run(verify).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("sandbox_run: {}", error.report());
-        let asked_wrongly = error.kind() == ErrorKind::InvalidInput;
+        let asked_wrongly = error.kind() == ErrorKind::InvalidInput && !collecting;
         ExitCode::from(if asked_wrongly { ASKED_WRONGLY } else { SANDBOX_FAILED })
     })
 }

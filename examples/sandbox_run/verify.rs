@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use harness_benchmark::TestScript;
 use harness_benchmark::harbor::{Entry, Tree};
-use harness_core::{Environment, Error, ErrorKind, File, Outcome, Result, SandboxPath, Session};
-use harness_sandbox::{CollectLimits, SandboxOptions, collect};
+use harness_core::{
+    Command, Environment, Error, ErrorKind, File, Outcome, Result, SandboxPath, Session,
+};
+use harness_sandbox::{CollectLimits, SandboxOptions, collect, collect_only};
 
 use crate::options::{Verify, directory};
 
@@ -21,7 +23,16 @@ pub(crate) async fn run(verify: Verify) -> Result<ExitCode> {
         let why = format!("{} holds no test.sh: put one there", verify.tests.display());
         return Err(Error::new(ErrorKind::InvalidInput, why));
     }
-    let artifacts = artifacts(&verify)?;
+    let workspace = directory(&verify.workspace)?;
+    let wanted = verify.artifact.iter().map(|name| below(name)).collect::<Result<Vec<_>>>()?;
+    let artifacts = match artifacts(&workspace, &wanted) {
+        Ok(artifacts) => artifacts,
+        // What an agent left is no fault of whoever asks.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            return Ok(told(Outcome::Void { reason: error.to_string() }));
+        }
+        Err(error) => return Err(error),
+    };
     let sandbox = SandboxOptions::new(verify.level.into()).build()?;
     crate::tell(sandbox.isolation());
     let session = sandbox.open(&Environment::default()).await?;
@@ -46,21 +57,21 @@ fn told(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// The declared part of the workspace, by the safe walk: nothing of it is opened by its name in place.
-fn artifacts(verify: &Verify) -> Result<Tree> {
+/// The declared part of the workspace, by the safe walk: nothing of it is opened by its name in place, and what was not
+/// declared is not looked at.
+fn artifacts(workspace: &Path, wanted: &[PathBuf]) -> Result<Tree> {
     let cannot = |error: std::io::Error| {
         Error::new(ErrorKind::Sandbox, "making a temporary directory").with_source(error)
     };
     let copy = tempfile::tempdir().map_err(cannot)?;
     let to = copy.path().join("workspace");
-    let done = collect(&directory(&verify.workspace)?, &to, CollectLimits::default())?;
+    let limits = CollectLimits::default();
+    let done = match wanted {
+        [] => collect(workspace, &to, limits),
+        wanted => collect_only(workspace, &to, limits, wanted),
+    }?;
     done.left_out.iter().for_each(|line| eprintln!("sandbox_run: left out {line}"));
-    let wanted = verify.artifact.iter().map(|name| below(name)).collect::<Result<Vec<_>>>()?;
-    let mut tree = Tree::load(&to)?;
-    if !wanted.is_empty() {
-        tree.retain(|path| wanted.iter().any(|wanted| Path::new(path).starts_with(wanted)));
-    }
-    Ok(tree)
+    Tree::load(&to)
 }
 
 /// A path below the workspace.
@@ -77,9 +88,24 @@ fn below(name: &str) -> Result<PathBuf> {
 
 async fn place(session: &dyn Session, artifacts: &Tree) -> Result<()> {
     for (path, entry) in artifacts.iter() {
-        if let Entry::File { mode, content } = entry {
-            session.write(&SandboxPath::new(path)?, File { bytes: content, mode: *mode }).await?;
+        match entry {
+            Entry::File { mode, content } => {
+                let file = File { bytes: content, mode: *mode };
+                session.write(&SandboxPath::new(path)?, file).await?;
+            }
+            Entry::Directory => make_directory(session, path).await?,
+            // The safe walk leaves links out.
+            _ => {}
         }
     }
     Ok(())
+}
+
+async fn make_directory(session: &dyn Session, path: &str) -> Result<()> {
+    let made = session.exec(&Command::program(["mkdir", "-p", "--", path])).await?;
+    if made.exit.is_success() {
+        return Ok(());
+    }
+    let why = format!("making the directory '{path}': {}", made.stderr.text());
+    Err(Error::new(ErrorKind::Sandbox, why))
 }

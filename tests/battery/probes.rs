@@ -350,6 +350,20 @@ pub(crate) const PROBES: &[Probe] = &[
     ),
     probe(
         "exhaustion",
+        "memory that no process owns",
+        "perl -e '$n = \"n\"; open($f, \">&=\", syscall(319, $n, 0)) or exit 1; for (1..160) { syswrite($f, \"x\" x (1 << 20)) or exit 1 } sleep 2'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
+        "memory of a System V segment",
+        "perl -e '$s = shmget(0, 160 << 20, 0600) // exit 1; for (0..159) { shmwrite($s, \"x\" x (1 << 20), $_ << 20, 1 << 20) or exit 1 } sleep 2; shmctl($s, 0, 0)'",
+        Anyone,
+        Contained,
+    ),
+    probe(
+        "exhaustion",
         "storage",
         "head -c 24M /dev/zero > big && [ $(stat -c %s big) = 25165824 ]",
         Anyone,

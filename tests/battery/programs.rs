@@ -100,12 +100,17 @@ fn exec_stands_on_a_root_file_system() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let wrong: [(&[&str], i32, &str); 5] = [
+    let wrong: [(&[&str], i32, &str); 9] = [
         (&["exec", "--level", "fortress", "--", "true"], 2, "fortress"),
         (&["exec", "--no-such-flag", "--", "true"], 2, "no-such-flag"),
         (&["exec"], 2, "COMMAND"),
-        (&["exec", "--workspace", "/nowhere", "--", "true"], 125, "/nowhere is not a directory"),
-        (&["exec", "--root", "/nowhere.tar", "--", "true"], 125, "/nowhere.tar"),
+        (&["exec", "--workspace", "/nowhere", "--", "true"], 2, "/nowhere is not a directory"),
+        (&["exec", "--root", "/nowhere.tar", "--", "true"], 2, "/nowhere.tar"),
+        // Once taken for no limit at all, or for a machine that offers less.
+        (&["exec", "--disk", "0", "--", "true"], 2, "0 bytes of storage"),
+        (&["exec", "--disk", "1", "--", "true"], 2, "1 bytes of storage"),
+        (&["exec", "--memory", "1", "--", "true"], 2, "1 bytes of memory"),
+        (&["exec", "--pids", "1", "--", "true"], 2, "1 processes"),
     ];
     for (arguments, expected, words) in wrong {
         let (code, _, stderr) = said(&program("sandbox_run").args(arguments).output().unwrap());
@@ -151,7 +156,41 @@ fn collect_and_verify_judge_what_is_declared() {
         let (code, stdout, _) = verify(&[]);
         assert_eq!(code, 1, "{level}: all of it was declared: {stdout}");
         let (code, _, stderr) = verify(&["--artifact", "../tests/test.sh"]);
-        assert_eq!(code, 125, "{level}: {stderr}");
+        assert_eq!(code, 2, "{level}: {stderr}");
+    }
+}
+
+/// A file too large to be collected once voided what had been declared beside it, and an empty directory was lost.
+#[test]
+fn verify_judges_what_is_declared_beside_a_bomb() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| -> PathBuf { place.path().join(name) };
+    fs::create_dir(at("tests")).unwrap();
+    fs::create_dir_all(at("work/out/empty")).unwrap();
+    fs::File::create(at("work/bomb")).unwrap().set_len(1 << 40).unwrap();
+    let tests =
+        "if [ -d out/empty ]; then echo 1; else echo 0; fi > \"$VERIFIER_LOGS_PATH/reward.txt\"\n";
+    fs::write(at("tests/test.sh"), tests).unwrap();
+    for level in levels() {
+        let verify = |more: &[&str]| {
+            let mut command = program("sandbox_run");
+            command.args(["verify", "--level", level]).arg("--workspace").arg(at("work"));
+            said(&command.arg("--tests").arg(at("tests")).args(more).output().unwrap())
+        };
+        let (code, stdout, stderr) = verify(&["--artifact", "out"]);
+        assert_eq!(code, 0, "{level}: {stdout}{stderr}");
+        let (code, stdout, _) = verify(&[]);
+        assert_eq!(code, 3, "{level}: {stdout}");
+        assert!(stdout.contains("not judged") && stdout.contains("1073741824"), "{stdout}");
+    }
+}
+
+/// A level below the strongest says what it lacks.
+#[test]
+fn exec_names_what_is_left_undefended() {
+    for level in levels() {
+        let (_, _, stderr) = exec(level, &[], "true");
+        assert_eq!(stderr.contains("sandbox_run: - "), level != "full", "{level}: {stderr}");
     }
 }
 

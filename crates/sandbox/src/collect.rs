@@ -58,6 +58,32 @@ impl Collected {
 /// [`ErrorKind::InvalidInput`] when `from` is no directory, `to` exists, or the tree is beyond `limits`;
 /// [`ErrorKind::Sandbox`] when reading or writing fails.
 pub fn collect(from: &Path, to: &Path, limits: CollectLimits) -> Result<Collected> {
+    copy_tree(from, to, limits, &[])
+}
+
+/// The same for only those files and directories that are named by `wanted`, paths below `from`; what there is beside them
+/// is not looked at, and counts for no limit. What is named and is not there is no error.
+///
+/// # Errors
+/// As [`collect`]; [`ErrorKind::InvalidInput`] when nothing is named.
+pub fn collect_only(
+    from: &Path,
+    to: &Path,
+    limits: CollectLimits,
+    wanted: &[PathBuf],
+) -> Result<Collected> {
+    if wanted.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidInput, "nothing to collect is named"));
+    }
+    copy_tree(from, to, limits, wanted)
+}
+
+fn copy_tree(
+    from: &Path,
+    to: &Path,
+    limits: CollectLimits,
+    wanted: &[PathBuf],
+) -> Result<Collected> {
     let invalid = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
     if fs::symlink_metadata(to).is_ok() {
         return invalid(format!("{} exists: name a directory that does not", to.display()));
@@ -68,7 +94,7 @@ pub fn collect(from: &Path, to: &Path, limits: CollectLimits) -> Result<Collecte
         Err(errno) => return invalid(format!("{} is no directory: {errno}", from.display())),
     };
     let beside = unfinished(to)?;
-    let copied = Walk { limits, done: Collected::default() }.whole(&source, &beside);
+    let copied = Walk { limits, wanted, done: Collected::default() }.whole(&source, &beside);
     let renamed = copied.and_then(|done| {
         fs::rename(&beside, to).map_err(|error| Failure::Io(to.to_owned(), error))?;
         Ok(done)
@@ -117,12 +143,14 @@ impl Failure {
     }
 }
 
-struct Walk {
+struct Walk<'a> {
     limits: CollectLimits,
+    /// Everything, where nothing is named.
+    wanted: &'a [PathBuf],
     done: Collected,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn whole(mut self, source: &OwnedFd, target: &Path) -> Result<Collected, Failure> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, target, flags, Mode::empty());
@@ -168,6 +196,9 @@ impl Walk {
         depth: usize,
     ) -> Result<(), Failure> {
         let path = above.join(name);
+        if !self.wants(&path) {
+            return Ok(());
+        }
         // Neither waits for a writer nor takes a terminal.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = match open_beneath(source.as_fd(), name, flags) {
@@ -182,6 +213,10 @@ impl Walk {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
                 self.count()?;
+                // Without reading it to its end: a hole costs nobody anything.
+                if u64::try_from(stat.st_size).is_ok_and(|size| size > self.bytes_left()) {
+                    return Err(self.too_many_bytes());
+                }
                 self.copy(&opened, target, name, &path, stat.st_mode & 0o111 != 0)
             }
             FileType::Directory => {
@@ -213,16 +248,30 @@ impl Walk {
         let failed = |error: io::Error| Failure::Io(path.to_owned(), error);
         let made = openat(target, name, flags, mode).map_err(|errno| failed(errno.into()))?;
         let reader = File::from(source.try_clone().map_err(failed)?);
-        let left = self.limits.bytes - self.done.bytes;
+        let left = self.bytes_left();
         // One byte beyond tells a tree that is too large, whatever sizes it claims.
         let copied = io::copy(&mut reader.take(left.saturating_add(1)), &mut File::from(made));
         let copied = copied.map_err(failed)?;
         if copied > left {
-            return Err(Failure::TooMuch(format!("{} bytes", self.limits.bytes)));
+            return Err(self.too_many_bytes());
         }
         self.done.files += 1;
         self.done.bytes += copied;
         Ok(())
+    }
+
+    /// Whether it is named, lies below what is, or leads to it.
+    fn wants(&self, path: &Path) -> bool {
+        let related = |wanted: &PathBuf| path.starts_with(wanted) || wanted.starts_with(path);
+        self.wanted.is_empty() || self.wanted.iter().any(related)
+    }
+
+    fn bytes_left(&self) -> u64 {
+        self.limits.bytes - self.done.bytes
+    }
+
+    fn too_many_bytes(&self) -> Failure {
+        Failure::TooMuch(format!("{} bytes", self.limits.bytes))
     }
 
     fn count(&self) -> Result<(), Failure> {

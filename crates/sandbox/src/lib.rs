@@ -37,7 +37,7 @@ mod wire;
 #[cfg(target_os = "linux")]
 pub use backend::LocalSandbox;
 #[cfg(target_os = "linux")]
-pub use collect::{CollectLimits, Collected, collect};
+pub use collect::{CollectLimits, Collected, collect, collect_only};
 #[cfg(all(target_os = "linux", feature = "docker"))]
 pub use container::{ContainerOptions, ContainerSandbox, ContainerUser, HealthCheck, Pull};
 #[cfg(target_os = "linux")]

@@ -87,6 +87,12 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) })
 }
 
+/// Destroys a System V segment of the calling process's IPC namespace, as soon as nobody is attached to it.
+pub(crate) fn remove_segment(id: i32) {
+    // SAFETY: this command takes no buffer, and nothing of this process is in any such segment.
+    let _ = unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
 /// Gives every signal its default action: the supervisor inherits what the engine ignored.
 pub(crate) fn reset_signals() {
     for signal in 1..=64 {

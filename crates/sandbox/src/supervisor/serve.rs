@@ -17,7 +17,7 @@ use super::failure::{Doing as _, Failure};
 use super::memory::{self, Memory};
 use super::place::Place;
 use super::spawner::numbered;
-use super::{command, files, list, stamp, tree};
+use super::{command, files, list, shared, stamp, tree};
 use crate::sys;
 use crate::wire::{self, Exec, Numbered, Reply, Request, Status};
 
@@ -217,6 +217,9 @@ impl Server<'_> {
             let killed = [Status::Signal(libc::SIGKILL), Status::Code(128 + libc::SIGKILL)];
             let lacked = killed.contains(&status) && self.memory.kills() > kills;
             let status = if out_of_memory || lacked { Status::OutOfMemory } else { status };
+            if status == Status::OutOfMemory && self.place.private_root().is_empty() {
+                shared::drop_segments();
+            }
             let reply = Numbered { id, body: Reply::Exited { status } };
             wire::send(self.socket.as_fd(), &reply, &[], true)?;
         }

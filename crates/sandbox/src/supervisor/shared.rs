@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use crate::sys;
+
 /// Bytes that processes share, and those that each of them can be said to hold.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -30,6 +32,12 @@ impl Shared {
         }
         Self { bytes: mapped.max(files), held }
     }
+}
+
+/// Destroys the System V segments of a session that nobody is attached to: who made them may have been killed for them, and
+/// they would be counted against whoever comes next.
+pub(super) fn drop_segments() {
+    unattached(&read("/proc/sysvipc/shm")).into_iter().for_each(sys::remove_segment);
 }
 
 /// Shared memory of the whole machine, in bytes: grown by somebody where a session's has.
@@ -67,11 +75,24 @@ fn storage() -> u64 {
 
 /// The resident bytes of the System V segments that the kernel lists.
 fn segments(list: &str) -> u64 {
+    let bytes = columns(list, ["rss", "rss"]).into_iter().map(|[bytes, _]| bytes);
+    bytes.filter_map(|bytes| u64::try_from(bytes).ok()).sum()
+}
+
+/// Those that nobody is attached to.
+fn unattached(list: &str) -> Vec<i32> {
+    let all = columns(list, ["shmid", "nattch"]).into_iter();
+    all.filter_map(|[id, users]| i32::try_from(id).ok().filter(|_| users == 0)).collect()
+}
+
+/// Two columns of a list that begins with their names.
+fn columns(list: &str, names: [&str; 2]) -> Vec<[i64; 2]> {
     let mut lines = list.lines();
-    let place =
-        lines.next().and_then(|head| head.split_whitespace().position(|name| name == "rss"));
-    let Some(place) = place else { return 0 };
-    lines.filter_map(|line| line.split_whitespace().nth(place)?.parse::<u64>().ok()).sum()
+    let head: Vec<_> = lines.next().unwrap_or_default().split_whitespace().collect();
+    let places = names.map(|name| head.iter().position(|found| *found == name));
+    let [Some(first), Some(second)] = places else { return Vec::new() };
+    let field = |line: &str, place| line.split_whitespace().nth(place)?.parse::<i64>().ok();
+    lines.filter_map(|line| Some([field(line, first)?, field(line, second)?])).collect()
 }
 
 fn kibibytes(text: &str, name: &str) -> u64 {
@@ -89,10 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_are_found_by_the_name_of_their_column() {
-        let list = "  key shmid perms size cpid rss swap\n 0 1 1600 52428800 3 52428800 0\n 7 2 1600 9 4 4096 0\n";
-        assert_eq!(segments(list), 52_428_800 + 4096);
-        assert_eq!((segments(""), segments("key size\n1 2\n")), (0, 0));
+    fn segments_are_found_by_the_names_of_their_columns() {
+        let list = "  key shmid perms size nattch rss swap\n 0 3 1600 52428800 1 52428800 0\n 7 4 1600 9 0 4096 0\n";
+        assert_eq!((segments(list), unattached(list)), (52_428_800 + 4096, vec![4]));
+        for list in ["", "key size\n1 2\n", "shmid nattch rss\nx y z\n"] {
+            assert_eq!((segments(list), unattached(list)), (0, Vec::new()), "{list}");
+        }
     }
 
     #[test]

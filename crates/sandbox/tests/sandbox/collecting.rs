@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use harness_core::ErrorKind;
-use harness_sandbox::{CollectLimits, collect};
+use harness_sandbox::{CollectLimits, collect, collect_only};
 
 struct Trees {
     directory: tempfile::TempDir,
@@ -113,6 +113,23 @@ fn a_sparse_bomb_is_refused_and_nothing_stays() {
     let refused = collect(&trees.from(), &trees.to(), limits).unwrap_err();
     assert!(refused.to_string().contains("1048576 bytes"), "{refused}");
     assert_eq!(trees.left(), ["from"]);
+}
+
+/// A large file that nobody had named once kept what was named from being judged.
+#[test]
+fn only_what_is_named_is_looked_at() {
+    let trees = Trees::new();
+    trees.put("answer.txt", "42");
+    trees.put("out/deep/file", "x");
+    trees.put("out/other", "x");
+    let bomb = fs::File::create(trees.from().join("bomb")).unwrap();
+    bomb.write_all_at(b"x", 1 << 40).unwrap();
+    let wanted = ["answer.txt", "out/deep", "absent"].map(PathBuf::from);
+    let limits = CollectLimits::default();
+    let done = collect_only(&trees.from(), &trees.to(), limits, &wanted).unwrap();
+    assert_eq!((done.files, done.directories, done.left_out_count), (2, 2, 0));
+    assert_eq!(fs::read_to_string(trees.to().join("out/deep/file")).unwrap(), "x");
+    assert!(!trees.to().join("out/other").exists() && !trees.to().join("bomb").exists());
 }
 
 #[test]

@@ -251,6 +251,11 @@ async fn memory_that_nobody_owns_is_counted(sandbox: &Arc<dyn Sandbox>) {
         let session = sandbox.open(&environment).await.unwrap();
         let output = session.exec(&Command::program(["perl", "-e", script])).await.unwrap();
         assert_eq!(output.exit, Exit::OutOfMemory, "{}", output.stderr.text());
+        // Nothing of it is held against those who come next.
+        assert_eq!(
+            stdout(&*session, "head -c 20M /dev/zero | tail -c 20M | wc -c").await,
+            "20971520\n"
+        );
         session.close().await.unwrap();
     }
 }
