@@ -1,9 +1,13 @@
 //! What a process and its supervisors hold: compared before and after.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// How the names of supervisors' control groups begin.
+const MARK: &str = "harness-sandbox-";
 
 /// Counts that must be the same when nothing is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +25,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// By this process, with supervisors that work in `state`.
-    pub(crate) fn now(state: &Path) -> Self {
+    /// By this process, with a supervisor that works in `state` and has its control groups in [`own_group`].
+    pub(crate) fn now(state: &Path, group: Option<&OsStr>) -> Self {
         let below = below(std::process::id());
         let count = |path: String| fs::read_dir(path).map_or(0, Iterator::count);
         let lines = |pid: &u32| {
@@ -35,16 +39,16 @@ impl Held {
             processes: below.len(),
             supervisors_descriptors: below.iter().map(|pid| count(format!("/proc/{pid}/fd"))).sum(),
             mounts: below.iter().map(lines).sum(),
-            groups: groups_below(),
+            groups: groups_below(group),
             entries: entries_below(state),
         }
     }
 
     /// Waits until it is so again.
-    pub(crate) async fn returns(&self, state: &Path) {
+    pub(crate) async fn returns(&self, state: &Path, group: Option<&OsStr>) {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let now = Self::now(state);
+            let now = Self::now(state, group);
             if now == *self {
                 return;
             }
@@ -76,9 +80,22 @@ pub(crate) fn below(root: u32) -> Vec<u32> {
     parents.keys().copied().filter(descends).collect()
 }
 
-/// Directories of control groups that carry the supervisors' mark and belong to living processes below this one, or to nobody.
-fn groups_below() -> usize {
-    groups().iter().map(|group| 1 + fs::read_dir(group).map_or(0, directories)).sum()
+/// The name of the groups that the sessions of the processes below this one are in, while there is one: other engines on this
+/// machine have groups with other names.
+pub(crate) fn own_group() -> Option<OsString> {
+    let memberships = below(std::process::id()).into_iter().filter_map(|pid| {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let name = groups.split(['/', '\n']).find(|name| name.starts_with(MARK))?;
+        Some(OsString::from(name))
+    });
+    memberships.last()
+}
+
+/// Directories of control groups of that name.
+fn groups_below(name: Option<&OsStr>) -> usize {
+    let groups = groups();
+    let own = groups.iter().filter(|group| name.is_some() && group.file_name() == name);
+    own.map(|group| 1 + fs::read_dir(group).map_or(0, directories)).sum()
 }
 
 fn directories(entries: fs::ReadDir) -> usize {
@@ -98,8 +115,7 @@ pub(crate) fn groups() -> Vec<PathBuf> {
         Some(PathBuf::from(format!("{mount}{}", path.trim_end_matches('/'))))
     });
     let entries = places.flat_map(|place| fs::read_dir(place).into_iter().flatten().flatten());
-    let ours =
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("harness-sandbox-"));
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(MARK));
     let mut found: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     found.sort();
     found.dedup();

@@ -1,5 +1,6 @@
 //! Session after session, and many at once.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use harness_core::{Command, Environment, File, Sandbox as _, SandboxPath, Sessio
 use harness_sandbox::{LocalSandbox, SandboxKind, SandboxOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::held::{Held, below, resident};
+use crate::held::{Held, below, own_group, resident};
 use crate::scene::{alone, build, order, play, state};
 
 /// How many in one run; `HARNESS_TEST_SESSIONS=10000` is the full size.
@@ -55,11 +56,17 @@ fn session_after_session() {
     let Some(sandbox) = build(options, kind) else { return };
     let memory = || below(std::process::id()).first().map_or(0, |supervisor| resident(*supervisor));
     block_on(async {
+        let group = {
+            let _session = sandbox.open_local(&Environment::default()).await.unwrap();
+            own_group()
+        };
+        assert_eq!(group.is_some(), kind == SandboxKind::Full);
+        let group = group.as_deref();
         rounds(&sandbox, 100).await;
-        let before = settled(state.path()).await;
+        let before = settled(state.path(), group).await;
         let weighed = (resident(std::process::id()), memory());
         rounds(&sandbox, count()).await;
-        before.returns(state.path()).await;
+        before.returns(state.path(), group).await;
         let after = (resident(std::process::id()), memory());
         let fits = |before: u64, after: u64| after <= before + before / 10 + SLACK;
         assert!(
@@ -70,12 +77,12 @@ fn session_after_session() {
 }
 
 /// Once two looks in a row have found the same.
-async fn settled(state: &Path) -> Held {
-    let mut last = Held::now(state);
+async fn settled(state: &Path, group: Option<&OsStr>) -> Held {
+    let mut last = Held::now(state, group);
     loop {
         // The runtime's tasks that watch sessions end meanwhile.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let now = Held::now(state);
+        let now = Held::now(state, group);
         if now == last {
             return now;
         }
