@@ -83,12 +83,11 @@ pub(crate) fn below(root: u32) -> Vec<u32> {
 /// The name of the groups that the sessions of the processes below this one are in, while there is one: other engines on this
 /// machine have groups with other names.
 pub(crate) fn own_group() -> Option<OsString> {
-    let memberships = below(std::process::id()).into_iter().filter_map(|pid| {
+    below(std::process::id()).into_iter().find_map(|pid| {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let name = groups.split(['/', '\n']).find(|name| name.starts_with(MARK))?;
         Some(OsString::from(name))
-    });
-    memberships.last()
+    })
 }
 
 /// Directories of control groups of that name.
