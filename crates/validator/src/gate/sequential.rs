@@ -84,7 +84,7 @@ impl Default for SequentialGate {
             confirm: 0.2,
             patience: 0.6,
             margin: 0.03,
-            tolerance: 0.2,
+            tolerance: 0.15,
             start: Learnt {
                 target: SpikeAndSlab { share: 0.6, mean: 0.5, sd: 0.3 },
                 side_effect: SpikeAndSlab { share: 0.4, mean: -0.7, sd: 0.4 },
