@@ -18,6 +18,8 @@ use crate::id::SurfaceId;
 #[derive(Debug)]
 pub(super) struct Shape {
     surfaces: Vec<Declared>,
+    /// Objects of which every property is a surface.
+    groups: Vec<String>,
     validator: std::result::Result<Validator, String>,
 }
 
@@ -29,7 +31,8 @@ struct Declared {
 }
 
 /// The surfaces of `document`: every property that its schema does not mark `readOnly`, down to the first that is not a
-/// plain object. A list, an optional or a tagged value is one surface; edits may reach below it.
+/// plain object. A list, an optional or a tagged value is one surface; edits may reach below it. An object of numbers and
+/// switches alone is none, but may be replaced as a whole: its bounds are those of its properties.
 pub fn surfaces<T: Serialize + JsonSchema + 'static>(document: &T) -> Vec<Surface> {
     let value = serde_json::to_value(document).unwrap_or(Value::Null);
     let surface = |declared: &Declared| Surface {
@@ -56,15 +59,16 @@ pub(super) fn of<T: JsonSchema + 'static>() -> Arc<Shape> {
 impl Shape {
     fn new<T: JsonSchema>() -> Self {
         let schema = schemars::schema_for!(T).to_value();
-        let mut surfaces = Vec::new();
-        collect(&schema, &schema, "", &mut surfaces);
+        let (mut surfaces, mut groups) = (Vec::new(), Vec::new());
+        collect(&schema, &schema, "", &mut surfaces, &mut groups);
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string());
-        Self { surfaces, validator }
+        Self { surfaces, groups, validator }
     }
 
-    /// Refuses a place that no declared surface covers.
+    /// Refuses a place that no declared surface covers, nor a few of them together make up.
     pub(super) fn require_surface(&self, at: &str) -> Result<()> {
-        if self.surfaces.iter().any(|declared| is_at_or_below(at, &declared.at)) {
+        let covered = self.surfaces.iter().any(|declared| is_at_or_below(at, &declared.at));
+        if covered || self.groups.iter().any(|group| group == at) {
             return Ok(());
         }
         let known: Vec<&str> = self.surfaces.iter().map(|declared| declared.at.as_str()).collect();
@@ -84,11 +88,20 @@ impl Shape {
     }
 }
 
-fn collect(root: &Value, schema: &Value, at: &str, found: &mut Vec<Declared>) {
+fn collect(
+    root: &Value,
+    schema: &Value,
+    at: &str,
+    found: &mut Vec<Declared>,
+    groups: &mut Vec<String>,
+) {
     let Some(properties) = resolve(root, schema).get("properties").and_then(Value::as_object)
     else {
         return;
     };
+    if !at.is_empty() && is_group(root, properties) {
+        groups.push(at.to_owned());
+    }
     for (name, property) in properties {
         let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
         let target = resolve(root, property);
@@ -96,7 +109,7 @@ fn collect(root: &Value, schema: &Value, at: &str, found: &mut Vec<Declared>) {
             continue;
         }
         if is_plain_object(target) {
-            collect(root, target, &place, found);
+            collect(root, target, &place, found, groups);
         } else {
             let description = text(property, "description").or_else(|| text(target, "description"));
             let schema = self_contained(root, property);
@@ -113,6 +126,18 @@ fn collect(root: &Value, schema: &Value, at: &str, found: &mut Vec<Declared>) {
 fn is_plain_object(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
         && schema.get("properties").is_some()
+}
+
+/// Whether nothing but numbers and switches that may be edited is in it, so that to replace it is to set a few settings at once.
+fn is_group(root: &Value, properties: &Map<String, Value>) -> bool {
+    let is_setting = |property: &Value| {
+        let target = resolve(root, property);
+        let kind = target.get("type").and_then(Value::as_str);
+        matches!(kind, Some("integer" | "number" | "boolean"))
+            && !flag(property, "readOnly")
+            && !flag(target, "readOnly")
+    };
+    properties.values().all(is_setting)
 }
 
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {

@@ -1,5 +1,7 @@
 //! The laws of edits, over many documents and edits.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,30 @@ struct Config {
     inner: Inner,
     /// On or off.
     guard: Option<Guard>,
+    /// Numbers only: its fields are surfaces, and it may be replaced as a whole.
+    window: Window,
+    /// Numbers, one of them not to be edited: its other field is a surface.
+    caps: Caps,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Window {
+    #[schemars(range(max = 9))]
+    head: u8,
+    #[schemars(range(max = 9))]
+    tail: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Caps {
+    soft: u8,
+    #[schemars(extend("readOnly" = true))]
+    hard: u8,
+}
+
+const CAPS: Caps = Caps { soft: 1, hard: 2 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,14 +87,17 @@ fn config() -> impl Strategy<Value = Config> {
         "[xy]{0,8}",
         any::<bool>(),
         guard,
+        (0u8..=9, 0u8..=9),
     )
-        .prop_map(|(prompt, retries, notes, text, odd, guard)| Config {
+        .prop_map(|(prompt, retries, notes, text, odd, guard, (head, tail))| Config {
             prompt,
             retries,
             model: "fixed".into(),
             notes,
             inner: Inner { text, odd },
             guard,
+            window: Window { head, tail },
+            caps: CAPS,
         })
 }
 
@@ -88,6 +116,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         (0u32..200).prop_map(Value::from),
         Just(Value::Null),
         (0u8..12).prop_map(|limit| json!({ "limit": limit })),
+        (0u8..12).prop_map(|head| json!({ "head": head, "tail": 3 })),
+        (0u8..12).prop_map(|hard| json!({ "soft": 3, "hard": hard })),
         Just(json!([{ "body": "x" }])),
         Just(json!({ "body": "x", "stray": 1 })),
     ];
@@ -102,6 +132,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         Just("/inner/a~1b~0c"),
         Just("/guard"),
         Just("/guard/limit"),
+        Just("/window"),
+        Just("/window/head"),
+        Just("/caps"),
+        Just("/caps/hard"),
         Just("")
     ];
     let list = prop_oneof![Just("/notes"), Just("/prompt")];
@@ -169,6 +203,9 @@ proptest! {
             prop_assert!(applied.document.prompt.chars().count() <= 40);
             prop_assert!(applied.document.notes.len() <= 5);
             prop_assert!(applied.document.guard.is_none_or(|guard| (1..=9).contains(&guard.limit)));
+            let Window { head, tail } = applied.document.window;
+            prop_assert!(head <= 9 && tail <= 9);
+            prop_assert_eq!(applied.document.caps.hard, CAPS.hard);
         }
     }
 }
@@ -181,6 +218,8 @@ fn sample() -> Config {
         notes: vec![Note { body: "n".into() }],
         inner: Inner { text: "t".into(), odd: false },
         guard: None,
+        window: Window { head: 1, tail: 2 },
+        caps: CAPS,
     }
 }
 
@@ -194,10 +233,18 @@ fn refusal(operation: Operation) -> String {
 fn surfaces_are_the_properties_that_are_not_read_only() {
     let surfaces = surfaces(&sample());
     let names: Vec<&str> = surfaces.iter().map(|surface| surface.id.as_str()).collect();
-    assert_eq!(names.len(), 6, "{names:?}");
-    for expected in ["/prompt", "/retries", "/notes", "/inner/text", "/inner/a~1b~0c", "/guard"] {
-        assert!(names.contains(&expected), "{expected} in {names:?}");
-    }
+    let expected = [
+        "/caps/soft",
+        "/guard",
+        "/inner/a~1b~0c",
+        "/inner/text",
+        "/notes",
+        "/prompt",
+        "/retries",
+        "/window/head",
+        "/window/tail",
+    ];
+    assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     let prompt = surfaces.iter().find(|surface| surface.id.as_str() == "/prompt").unwrap();
     assert_eq!((prompt.description.as_str(), &prompt.value), ("A text.", &json!("aaa b")));
     assert_eq!(prompt.schema["maxLength"], json!(40));
@@ -205,12 +252,24 @@ fn surfaces_are_the_properties_that_are_not_read_only() {
 
 #[test]
 fn outside_declared_surfaces_is_refused() {
-    for at in ["/model", "/unknown", "", "/inner", "/promptx", "prompt"] {
+    for at in ["/model", "/unknown", "", "/inner", "/caps", "/caps/hard", "/promptx", "prompt"] {
         let message = refusal(Operation::Replace { at: at.into(), value: json!("x") });
         assert!(
             message.contains("not a surface") || message.contains("the document"),
             "{at}: {message}"
         );
+    }
+}
+
+#[test]
+fn a_few_settings_that_stand_together_may_be_set_together() {
+    let set = |value| DocumentEdit::one(Operation::Replace { at: "/window".into(), value });
+    let applied = apply(&sample(), &set(json!({ "head": 3, "tail": 4 }))).unwrap();
+    assert_eq!(applied.document.window, Window { head: 3, tail: 4 });
+    assert_eq!(apply(&applied.document, &applied.inverse).unwrap().document, sample());
+    for value in [json!({ "head": 10, "tail": 4 }), json!({ "head": 3 }), json!(3), json!(null)] {
+        let error = apply(&sample(), &set(value)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidEdit);
     }
 }
 
