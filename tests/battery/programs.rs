@@ -185,6 +185,23 @@ fn verify_judges_what_is_declared_beside_a_bomb() {
     }
 }
 
+/// Both were once told as what the machine does not offer.
+#[test]
+fn a_place_that_cannot_be_used_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let odd = place.path().join(std::ffi::OsStr::from_bytes(b"n\xff"));
+    fs::create_dir(&odd).unwrap();
+    let mut command = program("sandbox_run");
+    command.arg("exec").arg("--workspace").arg(&odd).args(["--", "true"]);
+    let (code, _, stderr) = said(&command.output().unwrap());
+    assert!(code == 2 && stderr.contains("no UTF-8"), "{code}: {stderr}");
+    let mut command = program("sandbox_run");
+    command.args(["exec", "--", "true"]).env("TMPDIR", "/nowhere");
+    let (code, _, stderr) = said(&command.output().unwrap());
+    assert!(code == 2 && stderr.contains("/nowhere is none"), "{code}: {stderr}");
+}
+
 /// A level below the strongest says what it lacks.
 #[test]
 fn exec_names_what_is_left_undefended() {

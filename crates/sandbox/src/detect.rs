@@ -139,7 +139,7 @@ pub(crate) fn build_as(options: &SandboxOptions) -> Result<LocalSandbox> {
         return Err(Error::new(ErrorKind::InvalidInput, ROOT_WITHOUT_NAMESPACES));
     }
     // Nobody's level is lowered because what was asked for works at none.
-    options.limits().check()?;
+    options.check()?;
     let mut notes: Vec<String> = Vec::new();
     for level in levels {
         match LocalSandbox::try_new(options.clone(), *level) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness_core::{Result, Sandbox};
+use harness_core::{Error, ErrorKind, Result, Sandbox};
 
 use crate::backend::LocalSandbox;
 use crate::detect::{self, SandboxKind};
@@ -135,11 +135,27 @@ impl SandboxOptions {
         Named { memory_bytes, disk_bytes, processes, cpus }
     }
 
+    /// Refuses what would fail at every level, as if the machine offered none.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.limits().check()?;
+        let invalid = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
+        if !self.state.is_dir() {
+            return invalid(format!(
+                "sessions need a directory for what they keep, and {} is none: set TMPDIR",
+                self.state.display()
+            ));
+        }
+        match self.workspace.iter().chain(&self.read_only).find(|path| path.to_str().is_none()) {
+            Some(path) => invalid(format!("the name of {} is no UTF-8: rename it", path.display())),
+            None => Ok(()),
+        }
+    }
+
     /// Builds the sandbox. Blocks for some milliseconds: a session is tried.
     ///
     /// # Errors
-    /// As [`build`](crate::build); [`ErrorKind::InvalidInput`](harness_core::ErrorKind::InvalidInput) for a limit that no
-    /// session could live with.
+    /// As [`build`](crate::build); [`ErrorKind::InvalidInput`] for a limit that no session could live with, a state
+    /// directory that is not there and a path that is no UTF-8.
     pub fn build(self) -> Result<Arc<dyn Sandbox>> {
         Ok(Arc::new(self.build_local()?))
     }
