@@ -4,9 +4,10 @@
 //! it. Version 1 has a hierarchy per controller; version 2 has one for all, in which a group may have either
 //! processes or controlled children, so that the place for ours is found by looking upwards.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::failure::{Doing as _, Failure};
 use super::lease::Lease;
+use super::memory;
 use crate::wire::Plan;
 
 /// What a session's limits need.
@@ -23,6 +25,10 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 const PERIOD: u64 = 100_000;
 /// How long the processes of a dead supervisor are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Groups that are kept for the next sessions.
+const SPARES: usize = 4;
+/// The part of its memory that a session may find charged already.
+const REMAINDER: u64 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
@@ -37,6 +43,8 @@ pub(super) struct Groups {
     /// By controller; version 2 has the same place for each.
     places: [PathBuf; 3],
     leases: Vec<Lease>,
+    /// Groups of sessions that have ended, as good as new: making and removing one takes as long as all the mounts of a session.
+    spare: RefCell<Vec<SessionGroup>>,
 }
 
 impl Groups {
@@ -54,7 +62,7 @@ impl Groups {
             let lease = leases.iter().find(|lease| lease.path().parent() == Some(&parent));
             lease.map_or(parent, |lease| lease.path().to_owned())
         });
-        let groups = Self { version, places, leases };
+        let groups = Self { version, places, leases, spare: RefCell::default() };
         groups.delegate().inspect_err(|_| groups.remove())?;
         Ok(groups)
     }
@@ -68,13 +76,32 @@ impl Groups {
             .doing("handing controllers down to sessions")
     }
 
-    /// Makes the group of a session, with its limits.
+    /// Gives a group for a session, with its limits.
     pub(super) fn session(&self, plan: &Plan) -> Result<SessionGroup, Failure> {
+        let mut spare = self.spare.borrow_mut();
+        let fits = spare.iter().position(|group| group.limits == Limits::of(plan));
+        fits.map_or_else(|| self.make(plan), |index| Ok(spare.swap_remove(index)))
+    }
+
+    /// Takes a group back whose session has ended; returns one that is to be removed, if any is.
+    pub(super) fn take_back(&self, group: SessionGroup) -> Option<SessionGroup> {
+        if !group.is_as_new() {
+            return Some(group);
+        }
+        let mut spare = self.spare.borrow_mut();
+        // The oldest goes: its limits were not asked for.
+        let oldest = (spare.len() == SPARES).then(|| spare.remove(0));
+        spare.push(group);
+        oldest
+    }
+
+    fn make(&self, plan: &Plan) -> Result<SessionGroup, Failure> {
         let name = format!("{:016x}", super::lease::random().doing("drawing a random number")?);
         let mut directories: Vec<PathBuf> =
             self.places.iter().map(|place| place.join(&name)).collect();
         directories.dedup();
-        let mut made = SessionGroup { directories: Vec::new(), entries: Vec::new() };
+        let limits = Limits::of(plan);
+        let mut made = SessionGroup { directories: Vec::new(), limits, open: None };
         for directory in directories {
             if let Err(error) = fs::create_dir(&directory) {
                 made.remove();
@@ -84,25 +111,17 @@ impl Groups {
         }
         let [memory, pids, cpu] = self.places.each_ref().map(|place| place.join(&name));
         let limited = match self.version {
-            Version::One => limit_by_one(plan, &memory, &pids, &cpu),
-            Version::Two => limit_by_two(plan, &memory),
+            Version::One => limit_by_one(&limits, &memory, &pids, &cpu),
+            Version::Two => limit_by_two(&limits, &memory),
         };
-        if let Err(failure) = limited.and_then(|()| made.open_entries(self.version)) {
-            made.remove();
-            return Err(failure);
+        let opened = limited.and_then(|()| Open::files(self.version, &made.directories, &pids));
+        match opened {
+            Ok(open) => Ok(SessionGroup { open: Some(open), ..made }),
+            Err(failure) => {
+                made.remove();
+                Err(failure)
+            }
         }
-        Ok(made)
-    }
-
-    /// A descriptor of the file that counts how often the kernel killed for lack of memory.
-    pub(super) fn kills(&self, group: &SessionGroup) -> Result<OwnedFd, Failure> {
-        let name = match self.version {
-            Version::One => "memory.oom_control",
-            Version::Two => "memory.events",
-        };
-        let memory = group.directories.first().map(|directory| directory.join(name));
-        let file = memory.map(File::open).unwrap_or_else(|| Err(Errno::NOENT.into()));
-        Ok(file.doing("watching a session's memory")?.into())
     }
 
     /// Removes the groups, which must be empty by now.
@@ -111,15 +130,14 @@ impl Groups {
     }
 }
 
-fn limit_by_one(plan: &Plan, memory: &Path, pids: &Path, cpu: &Path) -> Result<(), Failure> {
-    set(memory, "memory.limit_in_bytes", plan.memory_bytes)?;
+fn limit_by_one(limits: &Limits, memory: &Path, pids: &Path, cpu: &Path) -> Result<(), Failure> {
+    set(memory, "memory.limit_in_bytes", limits.memory_bytes)?;
     // Memory and swap together; absent where the kernel does not account for swap.
     if memory.join("memory.memsw.limit_in_bytes").exists() {
-        set(memory, "memory.memsw.limit_in_bytes", plan.memory_bytes)?;
+        set(memory, "memory.memsw.limit_in_bytes", limits.memory_bytes)?;
     }
-    // The session's own first process is one of them.
-    set(pids, "pids.max", plan.processes.saturating_add(1))?;
-    match quota(plan) {
+    set(pids, "pids.max", limits.processes)?;
+    match limits.quota {
         Some(quota) => {
             set(cpu, "cpu.cfs_period_us", PERIOD)?;
             set(cpu, "cpu.cfs_quota_us", quota)
@@ -130,22 +148,23 @@ fn limit_by_one(plan: &Plan, memory: &Path, pids: &Path, cpu: &Path) -> Result<(
 
 /// Beside the unit tests on a look-alike tree, `.ci/cgroup2` runs this in a machine whose kernel has these controllers in
 /// version 2.
-fn limit_by_two(plan: &Plan, group: &Path) -> Result<(), Failure> {
-    set(group, "memory.max", plan.memory_bytes)?;
+fn limit_by_two(limits: &Limits, group: &Path) -> Result<(), Failure> {
+    set(group, "memory.max", limits.memory_bytes)?;
     if group.join("memory.swap.max").exists() {
         set(group, "memory.swap.max", 0)?;
     }
-    set(group, "pids.max", plan.processes.saturating_add(1))?;
-    match quota(plan) {
+    set(group, "pids.max", limits.processes)?;
+    match limits.quota {
         Some(quota) => set(group, "cpu.max", format_args!("{quota} {PERIOD}")),
         None => Ok(()),
     }
 }
 
-/// Microseconds of processor time per period.
-fn quota(plan: &Plan) -> Option<u64> {
-    // The kernel refuses less than a millisecond.
-    plan.cpus.map(|cpus| ((cpus * PERIOD as f64) as u64).max(1_000))
+/// What a file of the kernel's says now.
+fn text(file: &File) -> String {
+    let mut buffer = [0_u8; 512];
+    let read = rustix::io::pread(file, &mut buffer, 0).unwrap_or(0);
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
 }
 
 fn set(group: &Path, name: &str, value: impl std::fmt::Display) -> Result<(), Failure> {
@@ -156,31 +175,101 @@ fn set(group: &Path, name: &str, value: impl std::fmt::Display) -> Result<(), Fa
 #[derive(Debug)]
 pub(super) struct SessionGroup {
     directories: Vec<PathBuf>,
-    /// Where a process enters, opened with the supervisor's rights.
+    limits: Limits,
+    open: Option<Open>,
+}
+
+/// What of a plan its groups hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limits {
+    memory_bytes: u64,
+    /// The session's own first process is one of them.
+    processes: u64,
+    /// Microseconds of processor time per period.
+    quota: Option<u64>,
+}
+
+impl Limits {
+    fn of(plan: &Plan) -> Self {
+        // The kernel refuses less than a millisecond.
+        let quota = plan.cpus.map(|cpus| ((cpus * PERIOD as f64) as u64).max(1_000));
+        let processes = plan.processes.saturating_add(1);
+        Self { memory_bytes: plan.memory_bytes, processes, quota }
+    }
+}
+
+/// Files of a session's groups, opened with the supervisor's rights.
+#[derive(Debug)]
+struct Open {
+    /// Where a process enters.
     entries: Vec<File>,
+    /// How often the kernel killed for lack of memory.
+    kills: File,
+    /// Bytes that are still charged.
+    used: File,
+    /// Processes and threads, dead ones that nobody has collected included.
+    processes: File,
+}
+
+impl Open {
+    fn files(version: Version, directories: &[PathBuf], pids: &Path) -> Result<Self, Failure> {
+        // A process with one thread that moves itself needs no lock over all processes, for which the kernel waits
+        // some milliseconds in each hierarchy. Version 2 takes that lock for whole processes always.
+        let [entry, kills, used, swapped] = match version {
+            Version::One => [
+                "tasks",
+                "memory.oom_control",
+                "memory.usage_in_bytes",
+                "memory.memsw.usage_in_bytes",
+            ],
+            Version::Two => ["cgroup.procs", "memory.events", "memory.current", "memory.current"],
+        };
+        let open = || -> io::Result<Self> {
+            let memory = directories.first().ok_or(io::ErrorKind::NotFound)?;
+            let write =
+                |directory: &PathBuf| File::options().write(true).open(directory.join(entry));
+            Ok(Self {
+                entries: directories.iter().map(write).collect::<io::Result<_>>()?,
+                kills: File::open(memory.join(kills))?,
+                // With what was swapped, where that is counted: in the same number, or not at all.
+                used: File::open(memory.join(swapped))
+                    .or_else(|_| File::open(memory.join(used)))?,
+                processes: File::open(pids.join("pids.current"))?,
+            })
+        };
+        open().doing("opening a session's control group")
+    }
 }
 
 impl SessionGroup {
-    fn open_entries(&mut self, version: Version) -> Result<(), Failure> {
-        // A process with one thread that moves itself needs no lock over all processes, for which the kernel waits
-        // some milliseconds in each hierarchy. Version 2 takes that lock for whole processes always.
-        let name = if version == Version::One { "tasks" } else { "cgroup.procs" };
-        let open = |directory: &PathBuf| File::options().write(true).open(directory.join(name));
-        let entries = self.directories.iter().map(open).collect::<io::Result<_>>();
-        self.entries = entries.doing("opening a session's control group")?;
-        Ok(())
-    }
-
     /// Puts the calling process, which has one thread, and all it will start into the group.
     pub(super) fn enter(&self) -> Result<(), Failure> {
-        self.entries.iter().try_for_each(|mut entry| {
+        let entries = self.open.iter().flat_map(|open| &open.entries);
+        entries.into_iter().try_for_each(|mut entry| {
             entry.write_all(b"0").doing("moving a session into its control group")
         })
     }
 
-    /// The session is in: nobody enters any more.
-    pub(super) fn close_entries(&mut self) {
-        self.entries.clear();
+    /// A descriptor of the file that counts how often the kernel killed for lack of memory.
+    pub(super) fn kills(&self) -> Result<OwnedFd, Failure> {
+        let file = self.open.as_ref().map(|open| open.kills.as_fd().try_clone_to_owned());
+        let none = || Err(Errno::BADF.into());
+        file.unwrap_or_else(none).doing("watching a session's memory")
+    }
+
+    /// Holds no descriptors any more: the group will be removed, not used again.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Whether another session would find nothing of this one: no process, no kill that it could take for one of its own, and
+    /// hardly any memory that is still charged (the kernel's caches, which it gives up when it needs to).
+    fn is_as_new(&self) -> bool {
+        let Some(open) = &self.open else { return false };
+        let number = |file: &File| text(file).trim().parse().unwrap_or(u64::MAX);
+        number(&open.processes) == 0
+            && memory::kills_in(&text(&open.kills)) == 0
+            && number(&open.used) <= self.limits.memory_bytes / REMAINDER
     }
 
     /// Removes what can be removed; `false` when processes are still there.
@@ -346,11 +435,68 @@ mod tests {
         fs::write(group.path().join("memory.swap.max"), "max").unwrap();
         let plan =
             Plan { memory_bytes: 64 << 20, processes: 10, cpus: Some(0.5), ..Plan::for_tests() };
-        limit_by_two(&plan, group.path()).unwrap();
+        limit_by_two(&Limits::of(&plan), group.path()).unwrap();
         let read = |name| fs::read_to_string(group.path().join(name)).unwrap();
         assert_eq!(read("memory.max"), "67108864");
         assert_eq!(read("memory.swap.max"), "0");
         assert_eq!(read("pids.max"), "11");
         assert_eq!(read("cpu.max"), "50000 100000");
+    }
+
+    /// A look-alike of version 2 in `parent`, the only group of a supervisor's.
+    fn groups(parent: &Path) -> Groups {
+        let leases = vec![Lease::take(parent).unwrap()];
+        let place = leases[0].path().to_owned();
+        let places = [place.clone(), place.clone(), place];
+        Groups { version: Version::Two, places, leases, spare: RefCell::default() }
+    }
+
+    /// A group in it as the kernel would have made it, of which the files say this.
+    fn used(groups: &Groups, plan: &Plan, processes: u64, memory: u64, kills: u64) -> SessionGroup {
+        let limits = Limits::of(plan);
+        let directory = groups.places[0].join(super::super::lease::random().unwrap().to_string());
+        fs::create_dir(&directory).unwrap();
+        let write = |name: &str, value: String| fs::write(directory.join(name), value).unwrap();
+        write("cgroup.procs", String::new());
+        write("pids.current", format!("{processes}\n"));
+        write("memory.current", format!("{memory}\n"));
+        write("memory.events", format!("low 0\nhigh 0\nmax 0\noom {kills}\noom_kill {kills}\n"));
+        let directories = vec![directory];
+        let open = Open::files(Version::Two, &directories, &directories[0]).unwrap();
+        SessionGroup { directories, limits, open: Some(open) }
+    }
+
+    #[test]
+    fn only_a_group_as_good_as_new_is_used_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let groups = groups(parent.path());
+        let plan = Plan { memory_bytes: 64 << 20, ..Plan::for_tests() };
+        for (processes, memory, kills) in [(1, 0, 0), (0, (1 << 20) + 1, 0), (0, 0, 1)] {
+            assert!(groups.take_back(used(&groups, &plan, processes, memory, kills)).is_some());
+        }
+        let mut closed = used(&groups, &plan, 0, 0, 0);
+        closed.close();
+        assert!(groups.take_back(closed).is_some());
+        let clean = used(&groups, &plan, 0, 1 << 20, 0);
+        let directories = clean.directories.clone();
+        assert!(groups.take_back(clean).is_none());
+        let other = Plan { processes: plan.processes + 1, ..plan.clone() };
+        // Here another cannot be made, for want of the kernel's files.
+        assert!(groups.session(&other).is_err());
+        assert_eq!(groups.session(&plan).unwrap().directories, directories);
+        assert!(groups.spare.borrow().is_empty());
+    }
+
+    #[test]
+    fn few_groups_are_kept_and_the_oldest_goes() {
+        let parent = tempfile::tempdir().unwrap();
+        let groups = groups(parent.path());
+        let plan = |processes| Plan { processes, ..Plan::for_tests() };
+        let gone: Vec<u64> = (1..=7)
+            .filter_map(|processes| groups.take_back(used(&groups, &plan(processes), 0, 0, 0)))
+            .map(|group| group.limits.processes - 1)
+            .collect();
+        assert_eq!(gone, [1, 2, 3]);
+        assert_eq!(groups.spare.borrow().len(), SPARES);
     }
 }

@@ -50,7 +50,7 @@ impl Memory {
 }
 
 /// Both versions of control groups have such a line, in different files.
-fn kills_in(text: &str) -> u64 {
+pub(super) fn kills_in(text: &str) -> u64 {
     let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
     count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }

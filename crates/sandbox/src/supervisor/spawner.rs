@@ -22,6 +22,8 @@ use super::{confine, serve, sweep, tree};
 use crate::sys::{self, Child};
 use crate::wire::{self, Numbered, Order, Plan, Reply, Setup};
 
+/// From so many sessions at once on, descriptors are spared: what they would make faster is not what such a crowd waits for.
+const CROWD: usize = 16;
 /// How often a control group is tried again that could not be removed at once.
 const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
@@ -141,7 +143,10 @@ impl Spawner {
         };
         // A failure to tell means that the engine has given up: the session sees that by itself.
         match started {
-            Ok(live) => {
+            Ok(mut live) => {
+                if self.live.len() >= CROWD {
+                    live.group.iter_mut().for_each(SessionGroup::close);
+                }
                 let pidfd = [live.child.pidfd.as_fd()];
                 let _ = wire::send(socket.as_fd(), &numbered(Reply::Started), &pidfd, true);
                 self.live.push(live);
@@ -156,8 +161,9 @@ impl Spawner {
     fn bury(&mut self, index: usize) {
         let ended = self.live.swap_remove(index);
         let _ = waitid(WaitId::PidFd(ended.child.pidfd.as_fd()), WaitIdOptions::EXITED);
-        if let Some(group) = ended.group {
-            self.leaving.push(group);
+        let groups = self.materials.as_ref().ok().and_then(|materials| materials.groups.as_ref());
+        if let (Some(groups), Some(group)) = (groups, ended.group) {
+            self.leaving.extend(groups.take_back(group));
         }
         let After::Clean(private) = ended.after else { return };
         // Usually none: a session kills its processes itself, unless it was killed.

@@ -66,10 +66,7 @@ pub(super) fn start<'a>(
         }
     };
     match started {
-        Ok(live) => {
-            group.iter_mut().for_each(SessionGroup::close_entries);
-            Ok(Live { group, ..live })
-        }
+        Ok(live) => Ok(Live { group, ..live }),
         Err(failure) => {
             if let Some(group) = &mut group {
                 group.remove();
@@ -80,14 +77,10 @@ pub(super) fn start<'a>(
 }
 
 /// What holds the new session to its memory. Opened by the spawner: a session sees no control group.
-fn memory(
-    plan: &Plan,
-    materials: &Materials,
-    group: &Option<SessionGroup>,
-) -> Result<Memory, Failure> {
-    match (&materials.groups, group) {
-        (Some(groups), Some(group)) => groups.kills(group).map(Memory::Enforced),
-        _ => {
+fn memory(plan: &Plan, group: &Option<SessionGroup>) -> Result<Memory, Failure> {
+    match group {
+        Some(group) => group.kills().map(Memory::Enforced),
+        None => {
             let private = plan.confinement == Confinement::Namespace;
             Ok(Memory::Watched(Watch::new(plan.memory_bytes, private)))
         }
@@ -105,7 +98,7 @@ fn start_in_directory<'a>(
     let identity = confined.then(|| identity_beside(plan, taken)).transpose()?;
     let private = PrivateDirectory::create(materials.directory(), identity.as_ref())?;
     let path = private.path().to_owned();
-    let memory = memory(plan, materials, group)?;
+    let memory = memory(plan, group)?;
     let child = sys::clone_process(0, || {
         child(socket, &[], group, memory, |memory| match &identity {
             Some(identity) => {
@@ -151,7 +144,7 @@ fn start_in_namespaces<'a>(
         Some(_) => identity.many()?,
         None => identity.single(namespace::ID),
     };
-    let memory = memory(plan, materials, group)?;
+    let memory = memory(plan, group)?;
     let given = Given::take(plan, matches!(identity, Identity::Assigned { .. }))?;
     let (go, ours) = pair()?;
     let network = if plan.network { 0 } else { libc::CLONE_NEWNET };
@@ -187,7 +180,7 @@ fn start_view(
     let template = materials.template.as_ref().ok_or_else(none)?;
     let branches = template.branches(template.path())?;
     let resolver = mounts::resolver(plan);
-    let memory = memory(plan, materials, group)?;
+    let memory = memory(plan, group)?;
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
         keep.extend(branches.iter().chain(&resolver).map(OwnedFd::as_fd));

@@ -268,6 +268,30 @@ async fn storage_and_processes_are_bounded() {
     assert!(forks.stderr.text().contains("Resource temporarily unavailable"), "{forks:?}");
 }
 
+/// Control groups are used again: what one session met there, the next must not.
+#[tokio::test]
+async fn sessions_one_after_another_have_limits_of_their_own() {
+    let Some(sandbox) = backend(SandboxKind::Full) else { return };
+    let greedy = "exec perl -e '$x = q(x) x 150_000_000; $y = $x . $x'";
+    let many = "exec perl -e 'for (1..45) { my $p = fork; defined $p or last; $p or sleep 600, exit; push @p, $p } \
+                kill 9, @p; print scalar @p'";
+    for _ in 0..3 {
+        for (memory, processes) in [(64 << 20, 30), (1 << 30, 60)] {
+            let mut environment = Environment::default();
+            environment.limits.memory_bytes = Some(memory);
+            environment.limits.processes = Some(processes);
+            let session = sandbox.open(&environment).await.unwrap();
+            let killed = run(&*session, "kill -9 $$").await.exit;
+            assert_eq!(killed, harness_core::Exit::Signal(9));
+            let small = processes == 30;
+            assert_eq!(run(&*session, greedy).await.exit == harness_core::Exit::OutOfMemory, small);
+            let begun: u32 = stdout(&*session, many).await.parse().unwrap();
+            assert_eq!(begun < 45, small, "{begun}");
+            session.close().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn further_directories_are_shown_read_only() {
     let directory = tempfile::tempdir().unwrap();
