@@ -95,6 +95,16 @@ impl Groups {
         oldest
     }
 
+    /// Whether there are groups that no session has asked for yet.
+    pub(super) fn has_spares(&self) -> bool {
+        !self.spare.borrow().is_empty()
+    }
+
+    /// Keeps none of them any more; they are to be removed.
+    pub(super) fn give_up_spares(&self) -> Vec<SessionGroup> {
+        self.spare.take()
+    }
+
     fn make(&self, plan: &Plan) -> Result<SessionGroup, Failure> {
         let name = format!("{:016x}", super::lease::random().doing("drawing a random number")?);
         let mut directories: Vec<PathBuf> =

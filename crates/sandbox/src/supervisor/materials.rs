@@ -32,7 +32,7 @@ impl Materials {
         let state = Path::new(&setup.state);
         let lease =
             Lease::take(state).doing(&format!("making a directory in {}", state.display()))?;
-        let filter = Filter::compile().doing("compiling the system-call filter")?;
+        let filter = Filter::compile();
         let groups = setup.control_groups.then(Groups::claim).transpose()?;
         let mut materials = Self { filter, lease, template: None, groups, subordinate: None };
         if setup.confinement == Confinement::Namespace {

@@ -14,7 +14,7 @@ use rustix::process::{
     set_child_subreaper, set_dumpable_behavior, wait, waitid,
 };
 
-use super::cgroup::SessionGroup;
+use super::cgroup::{Groups, SessionGroup};
 use super::failure::Failure;
 use super::materials::Materials;
 use super::start::{After, Live, start};
@@ -22,6 +22,8 @@ use super::{confine, serve, sweep, tree};
 use crate::sys::{self, Child};
 use crate::wire::{self, Numbered, Order, Plan, Reply, Setup};
 
+/// After so long without news, control groups that no session asked for again are removed.
+const QUIET: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// From so many sessions at once on, descriptors are spared: what they would make faster is not what such a crowd waits for.
 const CROWD: usize = 16;
 /// How often a control group is tried again that could not be removed at once.
@@ -102,16 +104,28 @@ struct Ready {
 }
 
 impl Spawner {
-    fn wait(&self, control: &OwnedFd) -> io::Result<Option<Ready>> {
+    fn groups(&self) -> Option<&Groups> {
+        self.materials.as_ref().ok()?.groups.as_ref()
+    }
+
+    fn wait(&mut self, control: &OwnedFd) -> io::Result<Option<Ready>> {
         let mut polled =
             vec![PollFd::new(control, PollFlags::IN), PollFd::new(&self.deaths, PollFlags::IN)];
         let children = self.live.iter().map(|session| &session.child.pidfd);
         polled.extend(children.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
-        let patience = (!self.leaving.is_empty()).then_some(&AGAIN);
+        let spare = self.groups().is_some_and(Groups::has_spares);
+        let patience = match &self.leaving[..] {
+            [] => spare.then_some(&QUIET),
+            _ => Some(&AGAIN),
+        };
         match poll(&mut polled, patience) {
             Err(Errno::INTR) => return Ok(Some(Ready { control: false, ended: Vec::new() })),
-            other => other?,
-        };
+            Ok(0) if self.leaving.is_empty() => {
+                let spares = self.groups().map(Groups::give_up_spares);
+                self.leaving.extend(spares.into_iter().flatten());
+            }
+            other => drop(other?),
+        }
         let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
         let control = ready.next().unwrap_or(false);
         let died = ready.next().unwrap_or(false);
@@ -161,9 +175,9 @@ impl Spawner {
     fn bury(&mut self, index: usize) {
         let ended = self.live.swap_remove(index);
         let _ = waitid(WaitId::PidFd(ended.child.pidfd.as_fd()), WaitIdOptions::EXITED);
-        let groups = self.materials.as_ref().ok().and_then(|materials| materials.groups.as_ref());
-        if let (Some(groups), Some(group)) = (groups, ended.group) {
-            self.leaving.extend(groups.take_back(group));
+        if let (Some(groups), Some(group)) = (self.groups(), ended.group) {
+            let removed = groups.take_back(group);
+            self.leaving.extend(removed);
         }
         let After::Clean(private) = ended.after else { return };
         // Usually none: a session kills its processes itself, unless it was killed.

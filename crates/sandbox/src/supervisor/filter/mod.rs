@@ -6,13 +6,9 @@
 mod allowed;
 
 use std::collections::BTreeMap;
-use std::io;
 
 use rustix::io::Errno;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
-};
+use seccompiler::{BpfProgram, apply_filter, sock_filter};
 
 use super::failure::Failure;
 use crate::wire::Confinement;
@@ -32,8 +28,20 @@ const ABSENT: &[i64] = &[
 /// What a root file system's package manager and servers need beside.
 const OF_A_ROOT: &[i64] = &[libc::SYS_chroot];
 
+/// What the low 32 bits of an argument are, the only ones that the kernel looks at in what is judged here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Test {
+    Is(u32),
+    IsNot(u32),
+    /// Has at least one of these bits.
+    HasAny(u32),
+}
+
+/// Refuses when all of these hold, each for the argument of this index.
+type Rule = Vec<(u8, Test)>;
+
 /// System call → any of these rules refuses it; an empty list refuses it always.
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+type Rules = BTreeMap<i64, Vec<Rule>>;
 
 /// The compiled filters.
 #[derive(Debug)]
@@ -46,24 +54,17 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn compile() -> io::Result<Self> {
-        Self::build().map_err(io::Error::other)
-    }
-
-    fn build() -> Result<Self, seccompiler::BackendError> {
+    pub(super) fn compile() -> Self {
         let inet = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
         let all = [&inet[..], &[libc::AF_UNIX]].concat();
-        let plain = || Ok(union([narrowed()?, given_away()?]));
-        Ok(Self {
-            namespace: program(&[], &union([plain()?, sockets(&all)?]))?,
-            root: program(OF_A_ROOT, &union([narrowed()?, sockets(&all)?]))?,
-            shared_kernel: program(&[], &union([plain()?, contacts()?, sockets(&[])?]))?,
-            shared_kernel_with_network: program(
-                &[],
-                &union([plain()?, contacts()?, sockets(&inet)?]),
-            )?,
+        let plain = || union([narrowed(), given_away()]);
+        Self {
+            namespace: program(&[], &union([plain(), sockets(&all)])),
+            root: program(OF_A_ROOT, &union([narrowed(), sockets(&all)])),
+            shared_kernel: program(&[], &union([plain(), contacts(), sockets(&[])])),
+            shared_kernel_with_network: program(&[], &union([plain(), contacts(), sockets(&inet)])),
             beside_a_workspace: without_openat2(),
-        })
+        }
     }
 
     /// The program that commands get on top where a directory of the host's is shared; the session's own process
@@ -98,31 +99,26 @@ impl Filter {
 }
 
 /// Arguments that are refused wherever a session runs.
-fn narrowed() -> Result<Rules, seccompiler::BackendError> {
+fn narrowed() -> Rules {
     let mut rules = Rules::new();
-    let namespaces = [
-        libc::CLONE_NEWNS,
-        libc::CLONE_NEWCGROUP,
-        libc::CLONE_NEWUTS,
-        libc::CLONE_NEWIPC,
-        libc::CLONE_NEWUSER,
-        libc::CLONE_NEWPID,
-        libc::CLONE_NEWNET,
-    ];
-    for flag in namespaces {
-        let flag = u64::from(flag.unsigned_abs());
-        when(&mut rules, libc::SYS_clone, &[(0, Op::MaskedEq(flag), flag)])?;
-    }
-    // Typing into a terminal. The kernel looks at the low 32 bits only, and so must the filter.
+    let namespaces = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET;
+    when(&mut rules, libc::SYS_clone, &[(0, Test::HasAny(namespaces.cast_unsigned()))]);
+    // Typing into a terminal.
     for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS] {
-        when(&mut rules, libc::SYS_ioctl, &[(1, Op::Eq, u64::from(request as u32))])?;
+        when(&mut rules, libc::SYS_ioctl, &[(1, Test::Is(request as u32))]);
     }
     // Another process's limits, the session's first process included; one's own is pid 0.
-    when(&mut rules, libc::SYS_prlimit64, &[(0, Op::Ne, 0)])?;
+    when(&mut rules, libc::SYS_prlimit64, &[(0, Test::IsNot(0))]);
     // A command that stopped being the reaper of its children would lose them from its tree.
-    let subreaper = libc::PR_SET_CHILD_SUBREAPER.unsigned_abs();
-    when(&mut rules, libc::SYS_prctl, &[(0, Op::Eq, u64::from(subreaper)), (1, Op::Eq, 0)])?;
-    Ok(rules)
+    let subreaper = libc::PR_SET_CHILD_SUBREAPER.cast_unsigned();
+    when(&mut rules, libc::SYS_prctl, &[(0, Test::Is(subreaper)), (1, Test::Is(0))]);
+    rules
 }
 
 /// `openat2` hides the mode of a new file behind a pointer, where no filter can look. Programs fall back to `openat`.
@@ -137,7 +133,7 @@ fn without_openat2() -> BpfProgram {
 
 /// A file that runs as its owner would outlive the session where a directory of the host's is shared: no such
 /// bit can be set. Where a root file system has users of its own, packages need it.
-fn given_away() -> Result<Rules, seccompiler::BackendError> {
+fn given_away() -> Rules {
     let mut rules = Rules::new();
     let modes = [
         (libc::SYS_fchmod, 1),
@@ -155,20 +151,17 @@ fn given_away() -> Result<Rules, seccompiler::BackendError> {
         (libc::SYS_mknod, 1),
     ];
     for (call, argument) in modes {
-        for bit in [libc::S_ISUID, libc::S_ISGID].map(u64::from) {
-            let set = (argument, Op::MaskedEq(bit), bit);
-            match flags_argument(call) {
-                // The mode counts only when a file may be made; else it is whatever the register held.
-                Some(flags) => {
-                    let create = u64::from(libc::O_CREAT.unsigned_abs());
-                    let creates = (flags, Op::MaskedEq(create), create);
-                    when(&mut rules, call, &[set, creates])?;
-                }
-                None => when(&mut rules, call, &[set])?,
+        let set = (argument, Test::HasAny(libc::S_ISUID | libc::S_ISGID));
+        match flags_argument(call) {
+            // The mode counts only when a file may be made; else it is whatever the register held.
+            Some(flags) => {
+                let creates = (flags, Test::HasAny(libc::O_CREAT.cast_unsigned()));
+                when(&mut rules, call, &[set, creates]);
             }
+            None => when(&mut rules, call, &[set]),
         }
     }
-    Ok(rules)
+    rules
 }
 
 fn flags_argument(call: i64) -> Option<u8> {
@@ -181,45 +174,34 @@ fn flags_argument(call: i64) -> Option<u8> {
 }
 
 /// Where processes and sockets of the host are within reach.
-fn contacts() -> Result<Rules, seccompiler::BackendError> {
+fn contacts() -> Rules {
     let mut rules = always(allowed::SHARED_MEMORY);
     // "Every process I may signal": Landlock bounds it, but only from Linux 6.12 on.
-    when(&mut rules, libc::SYS_kill, &[(0, Op::Eq, 0xffff_ffff)])?;
-    Ok(rules)
+    when(&mut rules, libc::SYS_kill, &[(0, Test::Is(u32::MAX))]);
+    rules
 }
 
 /// Refuses sockets of other families than `families`, and netlink beyond routes. Pairs stay.
-fn sockets(families: &[i32]) -> Result<Rules, seccompiler::BackendError> {
+fn sockets(families: &[i32]) -> Rules {
     let mut rules = Rules::new();
-    let other: Vec<_> =
-        families.iter().map(|family| (0, Op::Ne, u64::from(family.unsigned_abs()))).collect();
+    let other: Rule =
+        families.iter().map(|family| (0, Test::IsNot(family.cast_unsigned()))).collect();
     if other.is_empty() {
-        return Ok(always(&[libc::SYS_socket]));
+        return always(&[libc::SYS_socket]);
     }
-    when(&mut rules, libc::SYS_socket, &other)?;
-    let netlink = u64::from(libc::AF_NETLINK.unsigned_abs());
-    when(&mut rules, libc::SYS_socket, &[(0, Op::Eq, netlink), (2, Op::Ne, 0)])?;
-    Ok(rules)
+    when(&mut rules, libc::SYS_socket, &other);
+    let netlink = libc::AF_NETLINK.cast_unsigned();
+    when(&mut rules, libc::SYS_socket, &[(0, Test::Is(netlink)), (2, Test::IsNot(0))]);
+    rules
 }
 
 fn always(calls: &[i64]) -> Rules {
     calls.iter().map(|call| (*call, Vec::new())).collect()
 }
 
-/// Adds: refuse `call` when all of `(argument, operator, value)` hold, on 32 bits.
-fn when(
-    rules: &mut Rules,
-    call: i64,
-    conditions: &[(u8, Op, u64)],
-) -> Result<(), seccompiler::BackendError> {
-    let conditions = conditions
-        .iter()
-        .map(|(argument, op, value)| {
-            SeccompCondition::new(*argument, Len::Dword, op.clone(), *value)
-        })
-        .collect::<Result<_, _>>()?;
-    rules.entry(call).or_default().push(SeccompRule::new(conditions)?);
-    Ok(())
+/// Adds: refuse `call` when all of this holds.
+fn when(rules: &mut Rules, call: i64, rule: &[(u8, Test)]) {
+    rules.entry(call).or_default().push(rule.to_vec());
 }
 
 fn union<const N: usize>(families: [Rules; N]) -> Rules {
@@ -243,7 +225,7 @@ enum Fate {
     Refused,
     Absent,
     /// Refused when any of these rules holds.
-    Judged(Vec<SeccompRule>),
+    Judged(Vec<Rule>),
 }
 
 fn fate(call: i64, more: &[i64], rules: &Rules) -> Fate {
@@ -259,7 +241,7 @@ fn fate(call: i64, more: &[i64], rules: &Rules) -> Fate {
 
 /// The smallest program that decides: the kernel runs a new one once for each number that exists, so that a chain
 /// of all calls would cost as much as the rest of a session's start.
-fn program(more: &[i64], rules: &Rules) -> Result<BpfProgram, seccompiler::BackendError> {
+fn program(more: &[i64], rules: &Rules) -> BpfProgram {
     let mut runs: Vec<(u32, Fate)> = Vec::new();
     for call in 0..=NEWEST + 1 {
         let fate = fate(call, more, rules);
@@ -280,50 +262,77 @@ fn program(more: &[i64], rules: &Rules) -> Result<BpfProgram, seccompiler::Backe
         instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_KILL_PROCESS),
         load(0),
     ];
-    program.extend(decide(&runs)?);
-    Ok(program)
+    program.extend(decide(&runs));
+    program
 }
 
 /// Halves the runs until one is left.
-fn decide(runs: &[(u32, Fate)]) -> Result<BpfProgram, seccompiler::BackendError> {
+fn decide(runs: &[(u32, Fate)]) -> BpfProgram {
     let (below, above) = runs.split_at(runs.len() / 2);
-    let Some((middle, fate)) = above.first() else { return Ok(BpfProgram::new()) };
+    let Some((middle, fate)) = above.first() else { return BpfProgram::new() };
     if below.is_empty() {
         return leaf(*middle, fate);
     }
-    let below = decide(below)?;
-    let length = u32::try_from(below.len()).unwrap_or(u32::MAX);
-    let mut program = vec![
-        // "Below the middle: over the jump."
-        instruction(libc::BPF_JMP | libc::BPF_JGE, 1, *middle),
-        instruction(libc::BPF_JMP | libc::BPF_JA, 0, length),
-    ];
-    program.extend(below);
-    program.extend(decide(above)?);
-    Ok(program)
-}
-
-fn leaf(call: u32, fate: &Fate) -> Result<BpfProgram, seccompiler::BackendError> {
-    let refusal = Errno::PERM.raw_os_error().unsigned_abs();
-    let returned = match fate {
-        Fate::Allowed => libc::SECCOMP_RET_ALLOW,
-        Fate::Refused => libc::SECCOMP_RET_ERRNO | refusal,
-        Fate::Absent => libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs(),
-        Fate::Judged(rules) => {
-            let rules = Rules::from([(i64::from(call), rules.clone())]);
-            let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-            // As from a kernel that lacks the family: programs that ask for the audit log, `groupadd` for one, give up
-            // when they are forbidden to, and go on without where there is none.
-            let refusal = match i64::from(call) {
-                libc::SYS_socket => Errno::AFNOSUPPORT.raw_os_error().unsigned_abs(),
-                _ => refusal,
-            };
-            let refuse = SeccompAction::Errno(refusal);
-            return SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into();
+    let below = decide(below);
+    let jump =
+        |jt, jf| sock_filter { code: (libc::BPF_JMP | libc::BPF_JGE) as u16, jt, jf, k: *middle };
+    let mut program = match u8::try_from(below.len()) {
+        Ok(over) => vec![jump(over, 0)],
+        // "Below the middle: over the jump", which leads further than a comparison can.
+        Err(_) => {
+            let length = u32::try_from(below.len()).unwrap_or(u32::MAX);
+            vec![jump(0, 1), instruction(libc::BPF_JMP | libc::BPF_JA, 0, length)]
         }
     };
-    Ok(vec![instruction(libc::BPF_RET, 0, returned)])
+    program.extend(below);
+    program.extend(decide(above));
+    program
 }
+
+fn leaf(call: u32, fate: &Fate) -> BpfProgram {
+    let refused = libc::SECCOMP_RET_ERRNO | Errno::PERM.raw_os_error().unsigned_abs();
+    let returned = match fate {
+        Fate::Allowed => libc::SECCOMP_RET_ALLOW,
+        Fate::Refused => refused,
+        Fate::Absent => libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs(),
+        Fate::Judged(rules) => {
+            // As from a kernel that lacks the family: programs that ask for the audit log, `groupadd` for one, give up
+            // when they are forbidden to, and go on without where there is none.
+            let refused = match i64::from(call) {
+                libc::SYS_socket => {
+                    libc::SECCOMP_RET_ERRNO | Errno::AFNOSUPPORT.raw_os_error().unsigned_abs()
+                }
+                _ => refused,
+            };
+            let mut program: BpfProgram =
+                rules.iter().flat_map(|rule| judge(rule, refused)).collect();
+            program.push(instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW));
+            return program;
+        }
+    };
+    vec![instruction(libc::BPF_RET, 0, returned)]
+}
+
+/// Returns `refused` when all of `rule` holds, and goes on behind itself otherwise.
+fn judge(rule: &Rule, refused: u32) -> BpfProgram {
+    let mut program = BpfProgram::new();
+    for (index, (argument, test)) in rule.iter().enumerate() {
+        // Over the tests that are left, two instructions each, and the return.
+        let over = u8::try_from(2 * (rule.len() - index - 1) + 1).unwrap_or(u8::MAX);
+        let (jump, jt, jf, k) = match *test {
+            Test::Is(value) => (libc::BPF_JEQ, 0, over, value),
+            Test::IsNot(value) => (libc::BPF_JEQ, over, 0, value),
+            Test::HasAny(bits) => (libc::BPF_JSET, 0, over, bits),
+        };
+        program.push(load(ARGUMENTS + 8 * u32::from(*argument)));
+        program.push(sock_filter { code: (libc::BPF_JMP | jump) as u16, jt, jf, k });
+    }
+    program.push(instruction(libc::BPF_RET, 0, refused));
+    program
+}
+
+/// Where the arguments begin in the kernel's description of a call, 64 bits each, the low ones first.
+const ARGUMENTS: u32 = 16;
 
 /// Loads the word at `offset` of the kernel's description of a call: 0 is its number, 4 the architecture.
 fn load(offset: u32) -> sock_filter {
@@ -381,10 +390,83 @@ mod tests {
     #[test]
     fn what_is_refused_always_stays_so_beside_conditions() {
         let mut conditional = Rules::new();
-        when(&mut conditional, 1, &[(0, Op::Eq, 1)]).unwrap_or_else(|_| unreachable!());
+        when(&mut conditional, 1, &[(0, Test::Is(1))]);
         let both = union([always(&[1]), conditional.clone()]);
         assert!(both[&1].is_empty());
         let both = union([conditional, always(&[1])]);
         assert!(both[&1].is_empty());
+    }
+
+    /// What the kernel would do with `program` and a call: the machine as far as it is used here.
+    fn run(program: &BpfProgram, call: u32, arguments: &[u64; 6]) -> u32 {
+        let (mut at, mut word) = (0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            let branch = |holds: bool| if holds { usize::from(jt) } else { usize::from(jf) };
+            at += 1;
+            match u32::from(code) {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => {
+                    word = match k {
+                        0 => call,
+                        4 => architecture(),
+                        low => arguments[(low as usize - 16) / 8] as u32,
+                    };
+                }
+                code if code == libc::BPF_JMP | libc::BPF_JEQ => at += branch(word == k),
+                code if code == libc::BPF_JMP | libc::BPF_JGE => at += branch(word >= k),
+                code if code == libc::BPF_JMP | libc::BPF_JSET => at += branch(word & k != 0),
+                code if code == libc::BPF_JMP | libc::BPF_JA => at += k as usize,
+                _ => return k,
+            }
+        }
+    }
+
+    fn refuses(rule: &Rule, arguments: &[u64; 6]) -> bool {
+        rule.iter().all(|(index, test)| {
+            let low = arguments[usize::from(*index)] as u32;
+            match *test {
+                Test::Is(value) => low == value,
+                Test::IsNot(value) => low != value,
+                Test::HasAny(bits) => low & bits != 0,
+            }
+        })
+    }
+
+    proptest::proptest! {
+        /// Values that rules name are as likely as all others together, with and without bits that nobody looks at.
+        #[test]
+        fn a_program_does_what_its_rules_say(
+            chosen in 0..1_000_usize,
+            picks in proptest::array::uniform6((0..8_usize, proptest::prelude::any::<u64>())),
+        ) {
+            let all = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+            let rules = union([narrowed(), given_away(), contacts(), sockets(&all)]);
+            let judged: Vec<i64> = rules.keys().copied().collect();
+            let call = match chosen {
+                0..500 => chosen as i64,
+                _ => judged[chosen % judged.len()],
+            };
+            let named: Vec<u64> = rules.get(&call).into_iter().flatten().flatten().map(|(_, test)| {
+                match *test { Test::Is(value) | Test::IsNot(value) | Test::HasAny(value) => value.into() }
+            }).collect();
+            let arguments = picks.map(|(pick, any)| match pick {
+                0..3 if !named.is_empty() => named[any as usize % named.len()],
+                3 if !named.is_empty() => named[any as usize % named.len()] | (any << 32),
+                4 => 0,
+                5 => any & 0o7777,
+                _ => any,
+            });
+            let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
+            let expected = match fate(call, &[], &rules) {
+                Fate::Allowed => libc::SECCOMP_RET_ALLOW,
+                Fate::Refused => errno(libc::EPERM),
+                Fate::Absent => errno(libc::ENOSYS),
+                Fate::Judged(rules) if rules.iter().any(|rule| refuses(rule, &arguments)) => {
+                    errno(if call == libc::SYS_socket { libc::EAFNOSUPPORT } else { libc::EPERM })
+                }
+                Fate::Judged(_) => libc::SECCOMP_RET_ALLOW,
+            };
+            proptest::prop_assert_eq!(run(&program(&[], &rules), number(call), &arguments), expected);
+        }
     }
 }

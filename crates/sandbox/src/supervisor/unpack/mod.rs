@@ -164,7 +164,7 @@ fn begin(
     root: &Path,
     (uids, gids): (&str, &str),
 ) -> Result<(Child, OwnedFd), Failure> {
-    let filter = Filter::compile().doing("compiling the system-call filter")?;
+    let filter = Filter::compile();
     let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags, Mode::empty()).doing("opening the new directory")?;
     let (answers, theirs) = pair()?;
