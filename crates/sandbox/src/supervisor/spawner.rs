@@ -23,7 +23,7 @@ use crate::sys::{self, Child};
 use crate::wire::{self, Numbered, Order, Plan, Reply, Setup};
 
 /// After so long without news, control groups that no session asked for again are removed.
-const QUIET: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 /// From so many sessions at once on, descriptors are spared: what they would make faster is not what such a crowd waits for.
 const CROWD: usize = 16;
 /// How often a control group is tried again that could not be removed at once.

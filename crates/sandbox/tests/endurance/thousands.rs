@@ -80,8 +80,8 @@ fn session_after_session() {
 async fn settled(state: &Path, group: Option<&OsStr>) -> Held {
     let mut last = Held::now(state, group);
     loop {
-        // The runtime's tasks that watch sessions end meanwhile.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // The runtime's tasks that watch sessions end meanwhile, and spare control groups go.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let now = Held::now(state, group);
         if now == last {
             return now;
