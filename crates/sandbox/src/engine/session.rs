@@ -194,9 +194,11 @@ impl LocalSession {
     async fn start(&self, command: &Command) -> Result<(Running<'_>, Stream, Stream)> {
         let exec = self.resolve(command)?;
         let pipes = || -> std::io::Result<_> {
-            let (stdout, stdout_reader) = pipe::pipe()?;
-            let (stderr, stderr_reader) = pipe::pipe()?;
-            let mut fds = vec![stdout.into_blocking_fd()?, stderr.into_blocking_fd()?];
+            let (stdout_reader, stdout) = std::io::pipe()?;
+            let (stderr_reader, stderr) = std::io::pipe()?;
+            let watched = |reader| pipe::Receiver::from_owned_fd(OwnedFd::from(reader));
+            let (stdout_reader, stderr_reader) = (watched(stdout_reader)?, watched(stderr_reader)?);
+            let mut fds = vec![OwnedFd::from(stdout), OwnedFd::from(stderr)];
             if let Some(bytes) = &command.stdin {
                 fds.push(wire::memory_file("stdin", bytes)?);
             }

@@ -44,14 +44,15 @@ pub(super) fn session(
     filter: &Filter,
     memory: Memory,
 ) -> Result<(), Failure> {
-    let translated = wait(go)?;
-    // Only now that it is in its own: that becomes the top of what is seen of control groups.
+    // The spawner writes the id maps meanwhile: none of this needs them. Only now that the process is in its own control
+    // groups, which become the top of what is seen of them.
     sys::unshare(libc::CLONE_NEWCGROUP).doing("hiding the control groups")?;
-    become_user(if plan.root.is_some() { 0 } else { ID })?;
     rustix::system::sethostname(b"sandbox").doing("naming the host")?;
     if !plan.network {
         loopback()?;
     }
+    let translated = wait(go)?;
+    become_user(if plan.root.is_some() { 0 } else { ID })?;
     let layers = mounts::enter_private_root(plan, template, given, &translated)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");

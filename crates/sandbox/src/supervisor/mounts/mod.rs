@@ -125,6 +125,7 @@ pub(super) fn system(
         ("tmp", 0o1777),
         ("root", 0o700),
         ("home", 0o755),
+        ("var", 0o755),
         ("var/tmp", 0o1777),
         ("run", 0o755),
         ("run/shm", 0o1777),
