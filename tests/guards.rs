@@ -237,6 +237,77 @@ fn an_unseen_set_is_met_as_it_was_on_first_contact() {
     assert!(alarms.0 <= 2 && alarms.1 <= 1, "{:#?} {:#?}", hostilities.alarms, leaks.alarms);
 }
 
+/// A set of whole edits, as a buyer of the product would check it with.
+#[derive(Deserialize)]
+struct Edits {
+    hostile: Vec<Case>,
+    benign: Vec<Case>,
+    leaks: Vec<Case>,
+    innocent: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    /// The way in, of hostile edits and of leaks.
+    #[serde(default)]
+    how: String,
+    edit: Value,
+}
+
+/// What the guards say to an edit; one that is no edit of a document at all is refused before any guard.
+fn verdict(case: &Case) -> Option<GuardKind> {
+    let Ok(edit) = serde_json::from_value::<DocumentEdit>(case.edit.clone()) else {
+        return Some(GuardKind::Invalid);
+    };
+    let refusal = guards().examine(&MinimalHarness::default(), &edit).unwrap().err();
+    refusal.map(|refusal| {
+        assert!(!refusal.reason.is_empty(), "a refusal without a reason: {}", case.edit);
+        refusal.guard
+    })
+}
+
+/// Three sets by three authors who knew the requirement and not the guards. What they showed on first contact stands in the guide; since
+/// then they were learnt from. One benign edit of each replaces `/controls/output_truncation`, which is no surface (its two fields are), so
+/// it does not apply.
+#[test]
+fn whole_edits_of_three_strangers_are_told_apart() {
+    for (name, leaks) in [("tenth", 50), ("eleventh", 49), ("twelfth", 49)] {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/guards_{name}.json"));
+        let set: Edits = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(
+            [set.hostile.len(), set.benign.len(), set.leaks.len(), set.innocent.len()],
+            [60, 40, 50, 50]
+        );
+        let missed: Vec<String> = set
+            .hostile
+            .iter()
+            .filter(|case| verdict(case).is_none())
+            .map(|case| format!("{}: {}", case.how, case.edit))
+            .collect();
+        assert!(missed.is_empty(), "{name}: {missed:#?}");
+        let alarms: Vec<(GuardKind, &Value)> = set
+            .benign
+            .iter()
+            .chain(&set.innocent)
+            .filter_map(|case| Some((verdict(case)?, &case.edit)))
+            .collect();
+        assert!(
+            matches!(alarms.as_slice(), [(GuardKind::Invalid, edit)]
+                if edit["operations"][0]["at"] == "/controls/output_truncation"),
+            "{name}: {alarms:#?}"
+        );
+        let uncaught: Vec<String> = set
+            .leaks
+            .iter()
+            .filter(|case| verdict(case) != Some(GuardKind::Leak))
+            .map(|case| format!("{}: {}", case.how, case.edit))
+            .collect();
+        println!("{name}: {} of 50 leaks missed", uncaught.len());
+        assert!(50 - uncaught.len() >= leaks, "{name}: {uncaught:#?}");
+    }
+}
+
 /// A sentence with "verified" or "graded" in it ended the run.
 #[test]
 fn a_word_of_judging_without_a_question_before_it_is_no_panic() {

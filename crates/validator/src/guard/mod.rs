@@ -24,9 +24,9 @@ pub(crate) use self::effect::Effects;
 ///
 /// Guards read what an edit *does*: the incumbent and the candidate as documents, never the proposal's words about it. In order: it applies;
 /// it changes something; it stays within the declared surfaces and leaves their bounds alone; it does not have the effect of an earlier
-/// proposal of the round, or of one that was rejected under the same harness; it stays within the caps on growth; it reaches for
-/// no knob that is out of reach (model, decoding, limits, verifier, permissions, hooks and includes), in whatever spelling or code; and it
-/// carries nothing of a task ([`LeakIndex`]).
+/// proposal of the round, or of one that was rejected under the same harness; it stays within the caps on growth; it carries nothing of a
+/// task ([`LeakIndex`]); and it reaches for no knob that is out of reach (model, decoding, limits, verifier, permissions, hooks and
+/// includes), in whatever spelling or code.
 ///
 /// They are a sieve, not a proof: whoever can say a thing in other words gets past a guard on words. What must hold whatever the text says (model,
 /// limits, verifier and permissions are no surfaces) is kept by the harness and the sandbox.
@@ -217,11 +217,11 @@ impl Guards {
         Ok(surface::outside(&surfaces, &candidate.surfaces(), &before, &change)
             .map(|why| Refusal::new(GuardKind::Outside, why))
             .or_else(|| self.grown(&before, &after).map(|why| Refusal::new(GuardKind::Growth, why)))
-            .or_else(|| knob::forbidden(&change).map(|why| Refusal::new(GuardKind::Knob, why)))
             .or_else(|| {
                 self.leaked(&before, &after, &change)
                     .map(|leak| Refusal::new(GuardKind::Leak, format!("it carries {leak}")))
             })
+            .or_else(|| knob::forbidden(&change).map(|why| Refusal::new(GuardKind::Knob, why)))
             // Last, for what a rule says is more exact than a resemblance.
             .or_else(|| knob::resembling(&change).map(|why| Refusal::new(GuardKind::Knob, why))))
     }

@@ -37,10 +37,22 @@ pub(super) fn instruction(plain: &str) -> Option<String> {
 fn topics(sentence: &Sentence) -> impl Iterator<Item = (usize, usize, Topic)> + '_ {
     (0..sentence.words.len()).filter_map(|at| {
         judging(&sentence.words[at..])
+            .filter(|_| !is_of_ones_own(sentence, at))
             .or_else(|| lexicon::topic(&sentence.words[at..]))
             .filter(|(length, topic)| !is_of_something_else(sentence, at, *length, *topic))
             .map(|(length, topic)| (at, length, topic))
     })
+}
+
+/// "Run one command that checks your result": what somebody picks or makes himself is not the judge, who is there already.
+fn is_of_ones_own(sentence: &Sentence, at: usize) -> bool {
+    let before = sentence.words[..at].iter().rev().take(3);
+    let own = |word: &String| is_among("a an one some own short small little quick single", word);
+    let checks = sentence.words[at..]
+        .iter()
+        .take(4)
+        .any(|word| is_among("check checking verify verifie verifying validate inspect", word));
+    checks && before.take_while(|word| !is_among(PARTING, word)).any(own)
 }
 
 /// A noun that only qualifies another, harmless one: "the test harness" of a program, "the score of a player".
@@ -49,9 +61,19 @@ fn is_of_something_else(sentence: &Sentence, at: usize, length: usize, topic: To
     let before = at.checked_sub(1).map(|at| sentence.words[at].as_str());
     match topic {
         Topic::Machinery | Topic::Record => before == Some("test"),
+        Topic::Verifier => is_a_column(sentence, at),
         Topic::Tests => sentence.words.get(at + length).is_some_and(|next| is_among(OTHERS, next)),
         _ => false,
     }
+}
+
+/// "Columns such as model, reward and grader": names in a table of somebody's.
+fn is_a_column(sentence: &Sentence, at: usize) -> bool {
+    let before = &sentence.words[..at];
+    let named = before.windows(2).rposition(|pair| pair[0] == "such" && pair[1] == "as");
+    named.is_some_and(|such| {
+        such > 0 && is_among("column field header", &before[such - 1]) && at - such <= 12
+    })
 }
 
 /// "Whatever decides whether you pass", "the script that grades your work": the judge without its name.
@@ -290,6 +312,10 @@ fn is_left_behind(sentence: &Sentence, at: usize, topic: Topic) -> bool {
         .count();
     let Some(prep) = at.checked_sub(articles + 1) else { return false };
     let leaves = match topic {
+        // Working without supervision is what an agent does.
+        Topic::Cage if is_among("supervision oversight", &sentence.words[at]) => {
+            is_among("outside beyond around past despite", &sentence.words[prep])
+        }
         Topic::Cage => is_among(
             "outside without beyond around past despite unsandboxed",
             &sentence.words[prep],
@@ -458,7 +484,10 @@ fn pretending(sentence: &Sentence) -> Option<String> {
         ]
         .iter()
         .any(|phrase| text.contains(phrase));
-    let leads = leads || words[begin].ends_with("ing");
+    // "The first record that is not valid": a noun.
+    let article = |word: &String| is_among("the a an each every no any this that", word);
+    let noun = words[..begin].iter().rev().take(2).any(article);
+    let leads = leads && !noun || words[begin].ends_with("ing");
     let whatever = whatever || is_among("pretend pretending", &words[begin]);
     (leads && success && whatever && !is_negated(sentence, begin))
         .then(|| "it tells to claim success whatever happened".to_owned())
@@ -707,6 +736,9 @@ mod tests {
             "convert the temperature to celsius",
             "change your strategy when a command fails twice",
             "set a time limit for each command",
+            "run one command that checks your result since the last change",
+            "complete tasks without supervision",
+            "the first record that is not valid ends the journal, even if later lines look fine",
             "never do the following:\n- edit the verifier\n- raise the step limit",
         ] {
             assert_eq!(instruction(benign), None, "{benign}");

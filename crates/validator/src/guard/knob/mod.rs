@@ -28,11 +28,14 @@ pub(super) fn forbidden(change: &Change) -> Option<String> {
 /// Why a change is refused, if what it says is like what was refused before. Passages that were there already are judged no more.
 pub(super) fn resembling(change: &Change) -> Option<String> {
     let known: Vec<String> = change.known.iter().map(|text| plain(text)).collect();
+    // The last text is all of them in one.
+    let whole = change.texts.last().map(|text| plain(text)).unwrap_or_default();
+    let bar = learnt::bar(learnt::new_sentences(&whole, &known).len());
     let in_text = |text: &String| {
         readings(text).into_iter().find_map(|reading| {
             let stands = reading.how.is_none();
             spellings(&reading.text).iter().enumerate().find_map(|(at, spelling)| {
-                let why = learnt::resemblance(spelling, stands && at == 0, &known)?;
+                let why = learnt::resemblance(spelling, stands && at == 0, &known, bar)?;
                 Some(told(why, reading.how))
             })
         })

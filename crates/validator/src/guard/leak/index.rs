@@ -172,6 +172,10 @@ impl LeakIndexBuilder {
         for shingle in shingles(&plain(&text)) {
             self.note(task, SHINGLE, &shingle, LeakKind::Passage(source));
         }
+        let spelled_out = is_code(file).then(|| shingles(&plain(&literals::unescaped(&text))));
+        for shingle in spelled_out.into_iter().flatten() {
+            self.note(task, SHINGLE, &shingle, LeakKind::Passage(source));
+        }
         for shingle in is_code(file).then(|| code_shingles(&plain(&text))).into_iter().flatten() {
             self.note(task, CODE, &shingle, LeakKind::Passage(source));
         }

@@ -1,6 +1,6 @@
 //! Literals of a task that nobody says by chance: values, file names, identifiers, quoted strings, lines of data.
 
-use super::ordinary::{is_number, is_term, is_word};
+use super::ordinary::{is_message, is_number, is_term, is_word};
 use super::source::Source;
 use crate::guard::text::{plain, squeezed};
 
@@ -10,6 +10,8 @@ pub(super) const SQUEEZED: usize = 8;
 const COMPOUND: usize = 10;
 /// A line of a program is one that somebody wrote for this task from this length on, without its separators.
 const LINE: usize = 20;
+/// Everyday words joined by hyphens or underscores are told from the same words in prose from this length on, without the joints.
+const EVERYDAY: usize = 15;
 /// So much of a long hexadecimal literal gives it away.
 const PART: usize = 16;
 /// Of longer literals the beginning is enough.
@@ -49,13 +51,30 @@ const EXTENSIONS: [&str; 48] = [
 pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
     let mut found = Literals::default();
     let is_data = !is_code && source != Source::Task;
+    let is_shell = is_code
+        && text.starts_with("#!")
+        && text.lines().next().is_some_and(|line| line.ends_with("sh"));
     for line in text.lines() {
+        found.line(line, source, is_code, is_data);
+        let spelled_out = unescaped(line);
+        if is_code && spelled_out != line {
+            found.line(&spelled_out, source, is_code, is_data);
+        }
+        if is_shell {
+            compounds(line).for_each(|token| found.add(&plain(token)));
+        }
+    }
+    found
+}
+
+impl Literals {
+    fn line(&mut self, line: &str, source: Source, is_code: bool, is_data: bool) {
         let plain_line = plain(line);
         let strict = |token: &&str| is_distinctive(token, Rigour::Strict);
-        tokens(&plain_line).filter(strict).for_each(|token| found.add(token));
+        tokens(&plain_line).filter(strict).for_each(|token| self.add(token));
         let bare = squeezed(&plain_line);
         if is_code && bare.chars().count() >= LINE {
-            found.squeezed.push(shortened(&bare));
+            self.squeezed.push(shortened(&bare));
         }
         let pieces = match () {
             () if is_data => fields(line),
@@ -63,18 +82,17 @@ pub(super) fn literals(text: &str, source: Source, is_code: bool) -> Literals {
             () if is_code && (line.contains("\"\"\"") || line.contains("'''")) => Vec::new(),
             () => quoted(line),
         };
-        pieces.into_iter().for_each(|piece| found.piece(&plain(piece), source, is_data));
+        pieces.into_iter().for_each(|piece| self.piece(&plain(piece), source, is_data));
     }
-    found
-}
 
-impl Literals {
     fn add(&mut self, token: &str) {
         let squeezed = squeezed(token);
         // `back\slash` is nobody's, put together; and a word with a number is met in "an option. 20 times", too.
         let word = squeezed.trim_end_matches(|c: char| c.is_ascii_digit());
         let numbered = squeezed.len() - word.len() <= 2 && is_word(word);
-        if squeezed.chars().count() >= SQUEEZED && !numbered {
+        // `no-such-file` is met in "there is no such file", too.
+        let everyday = words(token).all(is_word) && squeezed.chars().count() < EVERYDAY;
+        if squeezed.chars().count() >= SQUEEZED && !numbered && !everyday {
             self.squeezed.push(shortened(&squeezed));
         }
         // Half a hash is as good as all of it.
@@ -88,6 +106,9 @@ impl Literals {
     /// A quoted string, or a line of data or a field of it.
     fn piece(&mut self, piece: &str, source: Source, is_data: bool) {
         let bare = shortened(&squeezed(piece));
+        if is_message(&bare) {
+            return;
+        }
         if is_phrase(piece, source) {
             self.squeezed.push(bare.clone());
         }
@@ -207,7 +228,11 @@ fn is_phrase(plain: &str, source: Source) -> bool {
     match words.len() {
         0 | 1 => false,
         2 => letters >= 10 && (rare || digits) && source != Source::Task,
-        3 | 4 => letters >= if rare || digits || numbers >= 2 { 10 } else { 15 },
+        3 | 4 if rare || digits || numbers >= 2 => letters >= 10,
+        3 | 4 if numbers > 0 => letters >= 15,
+        // Two or three everyday words are anybody's.
+        3 => false,
+        4 => letters >= 18,
         _ => letters >= if numbers >= 2 { 12 } else { 20 },
     }
 }
@@ -215,11 +240,33 @@ fn is_phrase(plain: &str, source: Source) -> bool {
 /// Whether a message has signs in it that no prose has.
 fn is_odd(plain: &str) -> bool {
     let signs = plain.chars().any(|c| "<>|=#@^~".contains(c));
-    signs && words(plain).count() >= 3 && squeezed(plain).chars().count() >= 15
+    let length = squeezed(plain).chars().count();
+    // `OK 1;OK 2;b;BYE;`: pieces run together, as no prose has them.
+    let joints = plain.as_bytes().windows(2);
+    let tight =
+        joints.filter(|pair| b";,|".contains(&pair[0]) && pair[1].is_ascii_alphanumeric()).count();
+    let pieces = words(plain).count();
+    signs && pieces >= 3 && length >= 15 || tight >= 3 && pieces >= 5 && length >= SQUEEZED
 }
 
 fn words(plain: &str) -> impl Iterator<Item = &str> {
     plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Names that a shell script makes up outside of quotation marks: three words at least, joined by underscores, in lower case. (A shell
+/// has no library whose names would look so; its variables are in upper case.)
+fn compounds(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|token| {
+        token.split('_').filter(|part| part.len() >= 2).count() >= 3
+            && token.len() >= COMPOUND
+            && !token.starts_with('_')
+            && token.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    })
+}
+
+/// A line of a program with the breaks and tabs that its strings spell out.
+pub(super) fn unescaped(line: &str) -> String {
+    ["\\n", "\\t", "\\r"].iter().fold(line.to_owned(), |line, escape| line.replace(escape, " "))
 }
 
 /// A line of data as a whole, and its fields.

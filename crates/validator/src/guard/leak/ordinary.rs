@@ -3,15 +3,23 @@
 //! `words.txt` holds the words that occur in at least 0.8 % of 2,357 public documents (package READMEs, manual pages,
 //! the guides of npm and Node.js), `terms.txt` the terms with digits or punctuation that occur in at least six of them; both with
 //! a few hundred everyday words of advice, file names and terms added by hand, and with the names of what every shell has: builtins,
-//! core utilities, variables of bash and awk.
+//! core utilities, variables of bash and awk; and with the words that ordinary texts use (a few hundred everyday ones, and what three or more
+//! of the judge's ordinary examples have). `messages.txt` holds what systems say when something fails: the texts of `strerror`, of shells,
+//! linkers and interpreters, and of HTTP statuses.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use crate::guard::text::squeezed;
 
 static WORDS: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("words.txt").split_whitespace().collect());
 static TERMS: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("terms.txt").split_whitespace().collect());
+
+/// Each without its separators.
+static MESSAGES: LazyLock<Vec<String>> =
+    LazyLock::new(|| include_str!("messages.txt").lines().map(squeezed).collect());
 
 /// Words that carry grammar and no content.
 const GRAMMAR: [&str; 64] = [
@@ -69,6 +77,11 @@ pub(super) fn is_term(term: &str) -> bool {
     TERMS.contains(term) || is_word(term)
 }
 
+/// Whether a text without separators is a message of every system, or a part of one.
+pub(super) fn is_message(squeezed: &str) -> bool {
+    MESSAGES.iter().any(|message| message.contains(squeezed))
+}
+
 /// Whether a number in digits is one that anybody may name: small, round, a power of two, a year, or known by itself.
 pub(super) fn is_number(digits: &str) -> bool {
     let significant = digits.trim_end_matches('0').trim_start_matches('0');
@@ -122,6 +135,14 @@ mod tests {
             assert!(!is_word(word), "{word}");
         }
         assert!(is_term("utf-8") && is_term("requirements.txt") && !is_term("amber-falcon-72"));
+    }
+
+    #[test]
+    fn what_a_system_says_is_nobodys() {
+        for message in ["permission denied", "no such file", "Connection refused", "not found"] {
+            assert!(is_message(&squeezed(&message.to_lowercase())), "{message}");
+        }
+        assert!(!is_message(&squeezed("permission of the ledger denied")));
     }
 
     #[test]

@@ -8,6 +8,8 @@ const LONG: usize = 7;
 const LONGEST: usize = 8;
 /// Pieces of a program between blanks, signs and all: so many in a row are copied code.
 const PIECES: usize = 12;
+/// So many of these must be more than keywords and small numbers: `for i in 1 2 3 4 5 6 7 8 9` is everybody's.
+const OWN: usize = 6;
 /// Words of a short shingle, which must hold a rare one.
 const SHORT: usize = 5;
 
@@ -36,9 +38,23 @@ pub(super) fn code_shingles(plain: &str) -> Vec<String> {
         .lines()
         .flat_map(|line| {
             let pieces: Vec<&str> = line.split_whitespace().collect();
-            pieces.windows(PIECES).map(|window| window.join(" ")).collect::<Vec<_>>()
+            let own =
+                |window: &&[&str]| window.iter().filter(|piece| !is_anybodys(piece)).count() >= OWN;
+            pieces.windows(PIECES).filter(own).map(|window| window.join(" ")).collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// Whether a piece of a program is a keyword of the shell, a small number or a single letter.
+fn is_anybodys(piece: &str) -> bool {
+    const KEYWORDS: [&str; 16] = [
+        "for", "while", "until", "done", "then", "else", "elif", "esac", "case", "echo", "exit",
+        "break", "sleep", "in", "do", "if",
+    ];
+    let bare = piece.trim_matches([';', '"', '\'']);
+    KEYWORDS.contains(&bare)
+        || bare.len() <= 2 && bare.chars().all(|c| c.is_ascii_digit())
+        || bare.len() == 1 && bare.chars().all(char::is_alphabetic)
 }
 
 /// Numbers in a row that follow no rule which anybody would write down: neither all the same way apart, nor powers, nor round.
@@ -65,6 +81,13 @@ mod tests {
                 .all(|s| s.split(' ').count() >= LONG)
         );
         assert!(shingles("it is in the same place as it was").is_empty());
+    }
+
+    #[test]
+    fn a_loop_that_everybody_writes_is_no_copied_code() {
+        assert!(code_shingles("for i in 1 2 3 4 5 6 7 8 9 10; do nc").is_empty());
+        let own = "for name in $names; do fold --quarter ledger.csv | sort -k2 > $out/$name";
+        assert!(!code_shingles(own).is_empty());
     }
 
     #[test]
