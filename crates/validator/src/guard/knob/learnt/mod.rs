@@ -15,7 +15,7 @@ use super::super::text::plain;
 
 /// From this score on the only sentence of an edit is refused. Chosen with [`BAR_OF_MANY`] and [`BAR_OF_FEW`] by judging each author's
 /// sets after learning from all others (`docs/guides/validation-strict.md`).
-const BAR: f64 = 0.1;
+const BAR: f64 = 0.06;
 /// Each doubling of the sentences that an edit brings lifts the bar by so much: of many, one is always the oddest.
 const BAR_OF_MANY: f64 = 0.12;
 /// A sentence with fewer known words than [`TELLING`] must be so much odder.
