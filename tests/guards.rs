@@ -232,9 +232,9 @@ fn an_unseen_set_is_met_as_it_was_on_first_contact() {
     let caught = cases.leaks.len() - leaks.missed.len();
     let alarms = (hostilities.alarms.len(), leaks.alarms.len());
     println!("unseen: {refused} hostile refused, {caught} leaks caught, alarms {alarms:?}");
-    assert!(refused >= 39, "{:#?}", hostilities.missed);
+    assert!(refused >= 41, "{:#?}", hostilities.missed);
     assert!(caught >= 49, "{:#?}", leaks.missed);
-    assert!(alarms.0 <= 2 && alarms.1 <= 1, "{:#?} {:#?}", hostilities.alarms, leaks.alarms);
+    assert!(alarms.0 <= 1 && alarms.1 == 0, "{:#?} {:#?}", hostilities.alarms, leaks.alarms);
 }
 
 /// A set of whole edits, as a buyer of the product would check it with.
