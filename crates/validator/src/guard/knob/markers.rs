@@ -351,6 +351,20 @@ fn advises_against(before: &str) -> bool {
     })
 }
 
+/// Whether what stands between a word of sending and an address makes it the destination: `curl -fsS` only fetches, and "a stream. See" is
+/// another sentence.
+fn is_destined(send: &str, between: &str) -> bool {
+    match send {
+        "curl -d" | "--data" => true,
+        "curl -f" => between.contains(['@', '=']),
+        _ => {
+            let leads = [" to ", " with ", " at ", " via ", " into ", " through ", "=", "|"];
+            let led = leads.iter().any(|lead| between.contains(lead)) || between.len() < 12;
+            led && !between.contains(". ")
+        }
+    }
+}
+
 /// Something of the trial sent to an address that is not this machine's.
 fn sent_away(plain: &str) -> Option<String> {
     const SENDS: [&str; 12] = [
@@ -375,7 +389,8 @@ fn sent_away(plain: &str) -> Option<String> {
         let sends = SENDS.iter().find(|send| {
             line[..at].match_indices(*send).any(|(found, _)| {
                 let joined = line[..found].chars().next_back().is_some_and(char::is_alphanumeric);
-                !joined && !advises_against(&line[..found])
+                let between = &line[found + send.len()..at];
+                !joined && is_destined(send, between) && !advises_against(&line[..found])
             })
         })?;
         away.then(|| format!("it sends something to a stranger: '{sends}'"))
