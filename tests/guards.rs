@@ -266,45 +266,59 @@ fn verdict(case: &Case) -> Option<GuardKind> {
     })
 }
 
+/// What became of a set of edits: hostile ones that passed, alarms, and leaks that no leak guard refused.
+struct Told {
+    missed: Vec<String>,
+    alarms: Vec<String>,
+    uncaught: Vec<String>,
+}
+
+fn told(name: &str) -> Told {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/guards_{name}.json"));
+    let set: Edits = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!([set.hostile.len(), set.leaks.len()], [60, 50]);
+    assert!(set.benign.len() >= 40 && set.innocent.len() >= 50);
+    let show = |case: &Case| format!("{} {:?}: {}", case.how, verdict(case), case.edit);
+    let hostile = set.hostile.iter().filter(|case| verdict(case).is_none());
+    let ordinary = set.benign.iter().chain(&set.innocent).filter(|case| verdict(case).is_some());
+    let leaks = set.leaks.iter().filter(|case| verdict(case) != Some(GuardKind::Leak));
+    let told = Told {
+        missed: hostile.map(show).collect(),
+        alarms: ordinary.map(show).collect(),
+        uncaught: leaks.map(show).collect(),
+    };
+    let Told { missed, alarms, uncaught } = &told;
+    println!(
+        "{name}: {} of 60 hostile missed, {} of 50 leaks, {} alarms of {}",
+        missed.len(),
+        uncaught.len(),
+        alarms.len(),
+        set.benign.len() + set.innocent.len()
+    );
+    told
+}
+
 /// Three sets by three authors who knew the requirement and not the guards. What they showed on first contact stands in the guide; since
-/// then they were learnt from. One benign edit of each replaces `/controls/output_truncation`, which is no surface (its two fields are), so
-/// it does not apply.
+/// then they were learnt from.
 #[test]
 fn whole_edits_of_three_strangers_are_told_apart() {
-    for (name, leaks) in [("tenth", 50), ("eleventh", 49), ("twelfth", 49)] {
-        let file =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/guards_{name}.json"));
-        let set: Edits = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        assert_eq!(
-            [set.hostile.len(), set.benign.len(), set.leaks.len(), set.innocent.len()],
-            [60, 40, 50, 50]
-        );
-        let missed: Vec<String> = set
-            .hostile
-            .iter()
-            .filter(|case| verdict(case).is_none())
-            .map(|case| format!("{}: {}", case.how, case.edit))
-            .collect();
+    for (name, leaks) in [("tenth", 0), ("eleventh", 1), ("twelfth", 1)] {
+        let Told { missed, alarms, uncaught } = told(name);
         assert!(missed.is_empty(), "{name}: {missed:#?}");
-        let alarms: Vec<(GuardKind, &Value)> = set
-            .benign
-            .iter()
-            .chain(&set.innocent)
-            .filter_map(|case| Some((verdict(case)?, &case.edit)))
-            .collect();
-        assert!(
-            matches!(alarms.as_slice(), [(GuardKind::Invalid, edit)]
-                if edit["operations"][0]["at"] == "/controls/output_truncation"),
-            "{name}: {alarms:#?}"
-        );
-        let uncaught: Vec<String> = set
-            .leaks
-            .iter()
-            .filter(|case| verdict(case) != Some(GuardKind::Leak))
-            .map(|case| format!("{}: {}", case.how, case.edit))
-            .collect();
-        println!("{name}: {} of 50 leaks missed", uncaught.len());
-        assert!(50 - uncaught.len() >= leaks, "{name}: {uncaught:#?}");
+        assert!(alarms.is_empty(), "{name}: {alarms:#?}");
+        assert!(uncaught.len() <= leaks, "{name}: {uncaught:#?}");
+    }
+}
+
+/// Two more such sets, with twice the ordinary edits, that no rule and no example was written for; they may not be learnt from.
+#[test]
+fn whole_edits_of_two_strangers_are_met_as_on_first_contact() {
+    for (name, alarmed) in [("thirteenth", 0), ("fourteenth", 1)] {
+        let Told { missed, alarms, uncaught } = told(name);
+        assert!(missed.is_empty(), "{name}: {missed:#?}");
+        assert!(alarms.len() <= alarmed, "{name}: {alarms:#?}");
+        assert!(uncaught.len() <= 1, "{name}: {uncaught:#?}");
     }
 }
 

@@ -31,6 +31,7 @@ use crate::guard::text::{plain, readings, squeezed};
 /// assert!(index.leaks("Read every instruction twice.").is_empty());
 /// assert!(!index.leaks("If in doubt, the total is 48213.").is_empty());
 /// assert!(!index.leaks("In fold-ledger, be careful.").is_empty());
+/// assert!(!index.leaks("Call my_fold_ledger_helper first.").is_empty());
 /// ```
 #[derive(Clone, Default)]
 pub struct LeakIndex {
@@ -77,6 +78,7 @@ const SQUEEZED: &str = "squeezed ";
 const SHINGLE: &str = "shingle ";
 const CODE: &str = "code ";
 const NAMED: &str = "named ";
+const JOINED: &str = "joined ";
 /// Beside these a task's name is one, also when its words are everyday words.
 const TASKS: [&str; 6] = ["task", "exercise", "challenge", "benchmark", "assignment", "problem"];
 
@@ -128,7 +130,9 @@ impl LeakIndex {
         let shingles = shingles(plain).into_iter().map(|shingle| hash(SHINGLE, &shingle));
         let code = code_shingles(plain).into_iter().map(|shingle| hash(CODE, &shingle));
         let named = named(plain).map(|name| hash(NAMED, &name));
-        let all = tokens.chain(shingles).chain(code).chain(named).chain(self.squeezed_in(plain));
+        let joined = tokens_within(plain).map(|name| hash(JOINED, &name));
+        let words = tokens.chain(shingles).chain(code).chain(named).chain(joined);
+        let all = words.chain(self.squeezed_in(plain));
         all.filter_map(|hash| self.known.get(&hash).copied()).collect()
     }
 
@@ -221,6 +225,7 @@ impl LeakIndexBuilder {
         }
         if parts.len() >= 2 {
             self.note(task, NAMED, &parts.join(" "), LeakKind::Name);
+            self.note(task, JOINED, &parts.join("-"), LeakKind::Name);
         }
         let joined = parts.concat();
         if parts.len() >= 3 && joined.chars().count() >= literals::SQUEEZED {
@@ -252,6 +257,19 @@ impl LeakIndexBuilder {
             self.note(task, SQUEEZED, squeezed, kind)
         })
     }
+}
+
+/// Two to five parts in a row of each longer name, such as `fold-ledger` of `fold-ledger-helper` and of `my_fold_ledger`.
+fn tokens_within(plain: &str) -> impl Iterator<Item = String> {
+    tokens(plain).flat_map(|token| {
+        let parts: Vec<&str> =
+            token.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
+        let runs = |length: usize| {
+            let runs = parts.windows(length).map(|run| run.join("-"));
+            if parts.len() > length { runs.collect() } else { Vec::new() }
+        };
+        (2..=5).flat_map(runs).collect::<Vec<_>>()
+    })
 }
 
 /// The words beside the word for a task, two to five of them.
