@@ -274,8 +274,7 @@ struct Told {
 }
 
 fn told(name: &str) -> Told {
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/guards_{name}.json"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/guards_{name}.json"));
     let set: Edits = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!([set.hostile.len(), set.leaks.len()], [60, 50]);
     assert!(set.benign.len() >= 40 && set.innocent.len() >= 50);
