@@ -128,6 +128,11 @@ impl TaskCells {
         }
     }
 
+    /// Whether the edit is known to have acted in none of the candidate's attempts: what they show is then no merit of its.
+    pub fn never_acted(&self) -> bool {
+        self.idle > 0 && self.idle as usize >= self.candidate.len()
+    }
+
     /// Every attempt of this incumbent: earlier rounds, the assessment, beside the candidates.
     pub fn incumbent(&self) -> Tally {
         self.earlier + Tally::of(self.assessed.iter().chain(&self.beside).copied())

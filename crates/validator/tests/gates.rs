@@ -2,7 +2,8 @@
 
 use harness_core::{Comparison, Decision, ErrorKind, Pair, Verdict};
 use harness_validator::{
-    Cell, Docket, Evidence, Gate, GateKind, GatingSplit, PaperGate, SequentialGate, Step, TaskCells,
+    Cell, Docket, Evidence, Gate, GateKind, GatingSplit, PaperGate, SequentialGate, Step,
+    StrictGate, TaskCells,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -57,6 +58,7 @@ impl World {
         let mut evidence = self.full.clone();
         for task in evidence.held_in.iter_mut().chain(&mut evidence.held_out) {
             (task.beside, task.candidate) = (Vec::new(), Vec::new());
+            task.idle = 0;
         }
         let mut docket = Docket::of(evidence);
         loop {
@@ -91,6 +93,7 @@ impl World {
                 match purchase.arm {
                     harness_validator::Arm::Candidate(_) => {
                         task.candidate = source.candidate[..upto].to_vec();
+                        task.idle = source.idle.min(purchase.upto);
                     }
                     harness_validator::Arm::Incumbent => {
                         task.beside = source.beside[..upto].to_vec();
@@ -300,6 +303,25 @@ fn a_deterministic_mend_of_the_target_is_promoted_even_on_a_small_benchmark() {
     let world = World::new(&held_in, &held_out).targeting(3);
     let decision = world.judge(&SequentialGate::default());
     assert_eq!(decision.verdict, Verdict::Promote, "{}", decision.reason);
+}
+
+#[test]
+fn a_gain_where_the_edit_never_acted_is_none_of_its() {
+    let mut held_in = vec![(fail(), pass()); 8];
+    held_in.extend(vec![(pass(), pass()); 12]);
+    let mut held_out = vec![(fail(), pass()); 4];
+    held_out.extend(vec![(pass(), pass()); 6]);
+    let acting = World::new(&held_in, &held_out).targeting(8);
+    let mut idle = acting.clone();
+    for task in idle.full.held_in.iter_mut().chain(&mut idle.full.held_out) {
+        task.idle = u32::MAX;
+    }
+    let gates: [&dyn Gate; 2] = [&SequentialGate::default(), &StrictGate::default()];
+    for gate in gates {
+        assert_eq!(acting.judge(gate).verdict, Verdict::Promote);
+        let decision = idle.judge(gate);
+        assert_ne!(decision.verdict, Verdict::Promote, "{}", decision.reason);
+    }
 }
 
 #[test]

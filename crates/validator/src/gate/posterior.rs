@@ -105,7 +105,7 @@ pub(super) fn observe<'a>(evidence: &'a Evidence, loans: &Loans) -> Vec<Observed
 fn credited(task: &TaskCells) -> Tally {
     let all = Tally::of(task.candidate.iter().copied());
     // Idle throughout: whatever these attempts gave is the incumbent's luck.
-    if task.idle > 0 && task.idle as usize >= task.candidate.len() { Tally::default() } else { all }
+    if task.never_acted() { Tally::default() } else { all }
 }
 
 /// The regression of changes on slopes: `d_t = s_t β + γ + noise`, with β a shift in log-odds (slope `p (1 − p)`) and γ

@@ -37,7 +37,8 @@ impl Paired {
         for split in GatingSplit::BOTH {
             for task in evidence.split(split).iter().filter(|task| wanted(task)) {
                 let sides = task.beside.iter().copied().zip(task.candidate.iter().copied());
-                let pairs = sides.take(blocks).collect();
+                let credited = |pair| if task.never_acted() { uncredited(pair) } else { pair };
+                let pairs = sides.take(blocks).map(credited).collect();
                 cells.push(TaskPairs { split, task: task.task.clone(), pairs });
                 let (beside, candidate) =
                     (task.beside.iter().copied(), task.candidate.iter().copied());
@@ -83,5 +84,13 @@ impl Paired {
     ) -> Differences {
         let wanted = self.cells.iter().filter(|cells| wanted(cells.split, &cells.task));
         wanted.map(|cells| Differences::of(cells.pairs.iter().copied(), reading)).sum()
+    }
+}
+
+/// A pair without the gain in it. To leave gains out and losses in only ever lowers an e-value, so that its level still holds.
+fn uncredited(pair: (Cell, Cell)) -> (Cell, Cell) {
+    match pair {
+        (Cell::Failed, Cell::Passed) => (Cell::Failed, Cell::Failed),
+        other => other,
     }
 }
