@@ -1,5 +1,6 @@
 //! The numbers of sandboxes, as ratios of what was measured in the same run:
-//! `cargo bench -p harness-sandbox --features tarballs --bench numbers`. It measures and prints; it holds nothing.
+//! `cargo bench -p harness-sandbox --features tarballs --bench numbers`, with `-- starts` the first of them alone. It
+//! measures and prints; it holds nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement may stop")]
 
 use std::collections::HashMap;
@@ -98,6 +99,9 @@ fn row(name: &str, ours: Cost, theirs: Cost, goal: &str) {
 async fn main() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     starts().await;
+    if std::env::args().any(|argument| argument == "starts") {
+        return;
+    }
     workspace().await;
     many().await;
     output().await;
