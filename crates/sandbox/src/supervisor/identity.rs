@@ -1,6 +1,7 @@
 //! Which host user a session runs as: never the host's root.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
@@ -43,8 +44,8 @@ impl Identity {
         if uid != 0 {
             return Ok(Self::Inherited { uid, gid, subordinate });
         }
-        let map = fs::read_to_string("/proc/self/uid_map").doing("reading the user id map")?;
-        match assignable(&map) {
+        let map = own_map()?;
+        match assignable(map) {
             Some(range) => loop {
                 let chosen = range.draw()?;
                 if !taken.clone().any(|other| *other == chosen) {
@@ -52,7 +53,7 @@ impl Identity {
                 }
             },
             // A root that is root only in its own user namespace, and has no other id there.
-            None if is_pretended(&map) => Ok(Self::Inherited { uid, gid, subordinate: None }),
+            None if is_pretended(map) => Ok(Self::Inherited { uid, gid, subordinate: None }),
             None => Err(Failure::new(
                 "finding a host user that is not root (run the engine as an ordinary user)",
                 Errno::PERM,
@@ -103,6 +104,16 @@ impl Identity {
     pub(super) fn is_exclusive(&self) -> bool {
         matches!(self, Self::Assigned { .. })
     }
+}
+
+/// The map of the supervisor's own user namespace, which it never leaves again.
+fn own_map() -> Result<&'static str, Failure> {
+    static MAP: OnceLock<String> = OnceLock::new();
+    if let Some(map) = MAP.get() {
+        return Ok(map);
+    }
+    let map = fs::read_to_string("/proc/self/uid_map").doing("reading the user id map")?;
+    Ok(MAP.get_or_init(|| map))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

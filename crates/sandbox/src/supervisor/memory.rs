@@ -73,7 +73,8 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(limit: u64, private: bool) -> Self {
-        let (next, shared) = (Instant::now(), Shared::default());
+        // Nobody is there to be weighed yet.
+        let (next, shared) = (Instant::now() + INTERVAL, Shared::default());
         Self { limit, private, next, shared, machine: 0, looked: None }
     }
 
