@@ -35,16 +35,36 @@ fn mark() -> String {
     format!("{}.{:05}", 200_000 + std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The host's pids of processes with `mark` for an argument.
-fn marked(mark: &str) -> Vec<i32> {
+/// The host's pids of processes whose arguments are so.
+fn processes(are_ours: impl Fn(&[u8]) -> bool) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid: &i32| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|byte| *byte == 0).any(|part| part == mark.as_bytes())
+            are_ours(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
         })
         .collect()
+}
+
+/// Those with `mark` for an argument.
+fn marked(mark: &str) -> Vec<i32> {
+    processes(|line| line.split(|byte| *byte == 0).any(|part| part == mark.as_bytes()))
+}
+
+/// Those, and the shells that have it in their script.
+fn of(mark: &str) -> Vec<i32> {
+    processes(|line| line.windows(mark.len()).any(|part| part == mark.as_bytes()))
+}
+
+/// Kills the control's own processes, known by their unique mark, until none is left to start another.
+fn clear_away(mark: &str) {
+    wait_until("the control is cleared away", || {
+        let left = of(mark);
+        for pid in left.iter().copied().filter_map(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        left.is_empty()
+    });
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
@@ -72,12 +92,9 @@ fn a_naive_runner_leaves_each_behind() {
             wait_until(name, || !marked(&mark).is_empty());
             child.kill().unwrap();
             child.wait().unwrap();
-            let left = marked(&mark);
-            assert!(!left.is_empty(), "{name}: the control must bite");
-            // Ours, by their unique argument.
-            for pid in left.into_iter().filter_map(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+            let bites = !marked(&mark).is_empty();
+            clear_away(&mark);
+            assert!(bites, "{name}: the control must bite");
         }
     }
 }
@@ -166,10 +183,10 @@ async fn end_one(sandbox: &dyn harness_core::Sandbox, script: &str, end: End) ->
     };
     if end == End::Drop {
         drop(session);
-        wait_until("the session's processes", || marked(&mark).is_empty());
+        wait_until("the session's processes", || of(&mark).is_empty());
         return begun.elapsed();
     }
-    wait_until("the command's processes", || marked(&mark).is_empty());
+    wait_until("the command's processes", || of(&mark).is_empty());
     let took = begun.elapsed();
     session.close().await.unwrap();
     took
@@ -197,7 +214,7 @@ fn kill_an_engine(kind: &str, script: &str) -> Duration {
     wait_until("the engine's command", || !marked(&mark).is_empty());
     let begun = Instant::now();
     engine.kill().unwrap();
-    wait_until("the engine's processes", || marked(&mark).is_empty());
+    wait_until("the engine's processes", || of(&mark).is_empty());
     let took = begun.elapsed();
     engine.wait().unwrap();
     took
