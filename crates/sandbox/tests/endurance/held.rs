@@ -90,11 +90,20 @@ pub(crate) fn own_group() -> Option<OsString> {
     })
 }
 
-/// Directories of control groups of that name.
+/// Directories of control groups of that name, and of sessions below them.
 fn groups_below(name: Option<&OsStr>) -> usize {
+    groups().iter().filter(|group| is_own(group, name)).count() + groups_of_sessions(name)
+}
+
+/// Control groups of sessions, spare ones included, below those of that name.
+pub(crate) fn groups_of_sessions(name: Option<&OsStr>) -> usize {
     let groups = groups();
-    let own = groups.iter().filter(|group| name.is_some() && group.file_name() == name);
-    own.map(|group| 1 + fs::read_dir(group).map_or(0, directories)).sum()
+    let own = groups.iter().filter(|group| is_own(group, name));
+    own.map(|group| fs::read_dir(group).map_or(0, directories)).sum()
+}
+
+fn is_own(group: &Path, name: Option<&OsStr>) -> bool {
+    name.is_some() && group.file_name() == name
 }
 
 fn directories(entries: fs::ReadDir) -> usize {

@@ -8,7 +8,7 @@ use harness_core::{Command, Environment, File, Sandbox as _, SandboxPath, Sessio
 use harness_sandbox::{LocalSandbox, SandboxKind, SandboxOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::held::{Held, below, own_group, resident};
+use crate::held::{Held, below, groups_of_sessions, own_group, resident};
 use crate::scene::{alone, build, order, play, state};
 
 /// How many in one run; `HARNESS_TEST_SESSIONS=10000` is the full size.
@@ -76,14 +76,14 @@ fn session_after_session() {
     });
 }
 
-/// Once two looks in a row have found the same.
+/// Once no control group waits for another session, and two looks in a row have found the same.
 async fn settled(state: &Path, group: Option<&OsStr>) -> Held {
     let mut last = Held::now(state, group);
     loop {
-        // The runtime's tasks that watch sessions end meanwhile, and spare control groups go.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // The runtime's tasks that watch sessions end meanwhile.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let now = Held::now(state, group);
-        if now == last {
+        if now == last && groups_of_sessions(group) == 0 {
             return now;
         }
         last = now;
