@@ -139,3 +139,24 @@ async fn separate_verification_carries_what_is_declared_and_nothing_else() {
         session.close().await.unwrap();
     }
 }
+
+/// It was `/tests` at every level, which without a private root is no directory: pytest refused to begin.
+#[tokio::test]
+async fn what_pytest_is_told_of_the_tests_is_where_they_are() {
+    let tests = format!(
+        "told=${{PYTEST_ADDOPTS#--confcutdir=}}; told=${{told%% *}}\n\
+         [ -d \"$told\" ] && [ \"$told\" -ef \"$TEST_DIR\" ] && [ -f \"$told/pytest.ini\" ] && echo 1 > {REWARD} || echo 0 > {REWARD}\n"
+    );
+    let task = task(&tests, "[]");
+    let verifier = HarborVerifier::new([&task]).unwrap();
+    for kind in [SandboxKind::Full, SandboxKind::User, SandboxKind::Landlock] {
+        if level(kind).is_none() {
+            continue;
+        }
+        let sandbox = SandboxOptions::new(kind).build().unwrap();
+        let session = agent(sandbox.as_ref(), "true").await;
+        let outcome = verifier.verify(&task.task, session.as_ref()).await.unwrap();
+        assert_eq!(evidence(outcome).0, 1.0, "{kind:?}");
+        session.close().await.unwrap();
+    }
+}

@@ -19,8 +19,9 @@ const GIT: [(&str, &str); 5] = [
     ("core.sshCommand", "false"),
 ];
 
-/// Variables of the test script, before its task's own. `home` is a directory of the tests' own.
-pub(super) fn shielded(home: &str, tests: &SandboxPath) -> Vec<(String, String)> {
+/// Variables of the test script, before its task's own. `home` is a directory of the tests' own; both are paths as commands
+/// of the session see them.
+pub(super) fn shielded(home: &str, tests: &str) -> Vec<(String, String)> {
     let mut variables = vec![
         ("HOME".to_owned(), home.to_owned()),
         // No sitecustomize or package of a user's own; nothing imported from where an agent could have set it.

@@ -96,12 +96,13 @@ impl TestScript {
             Command::program(["/bin/bash", "--noprofile", "--norc", "-c", line, "bash", &script])
                 .with_timeout(self.timeout)
                 .with_output(OUTPUT);
-        command.env.extend(environment::shielded(&session.locate(&SandboxPath::new(HOME)?), home));
+        let tests = session.locate(home);
+        command.env.extend(environment::shielded(&session.locate(&SandboxPath::new(HOME)?), &tests));
         command
             .env
             .extend(self.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         command.env.insert("VERIFIER_LOGS_PATH".to_owned(), session.locate(logs));
-        command.env.insert("TEST_DIR".to_owned(), session.locate(home));
+        command.env.insert("TEST_DIR".to_owned(), tests);
         session.exec(&command).await
     }
 }
