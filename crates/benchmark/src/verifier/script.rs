@@ -97,7 +97,9 @@ impl TestScript {
                 .with_timeout(self.timeout)
                 .with_output(OUTPUT);
         let tests = session.locate(home);
-        command.env.extend(environment::shielded(&session.locate(&SandboxPath::new(HOME)?), &tests));
+        command
+            .env
+            .extend(environment::shielded(&session.locate(&SandboxPath::new(HOME)?), &tests));
         command
             .env
             .extend(self.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
