@@ -75,9 +75,9 @@ fn run(options: &Options) -> Result<bool> {
     let redactor = keys()?;
     if let Some(directory) = &options.directory {
         let mut found = block_on(audit(directory))?;
-        let judged = block_on(judged::again(directory, &found, options.tasks.as_deref()))?;
-        found.discrepancies.extend(judged.discrepancies);
-        print!("{}", redactor.text(&shown::audit(&found, &judged.told)));
+        let mut judged = block_on(judged::again(directory, &found, options.tasks.as_deref()))?;
+        found.discrepancies.append(&mut judged.discrepancies);
+        print!("{}", redactor.text(&shown::audit(&found, &judged)));
         if let Some(file) = &options.export {
             let bundle = json(&bundle(&found)?)?;
             if redactor.finds(bundle.as_bytes()) {

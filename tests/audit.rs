@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use futures::executor::block_on;
@@ -49,6 +50,29 @@ fn a_sound_run_is_judged_again_and_found_the_same() {
         assert!(said.contains(told), "'{told}' is missing in: {said}");
     }
     assert!(!said.contains("judged    0") && !said.contains("give --tasks"), "{said}");
+}
+
+#[test]
+fn what_the_gate_expected_is_derived_again_and_shown() {
+    let home = TempDir::new().unwrap();
+    let ended = command(&home, &with("--state s --gate sequential")).output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let sound = audit(&home, &["s"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", stdout(&sound));
+    let expected = "expected  round 1: 60.0 % of edits act where they are aimed";
+    assert!(stdout(&sound).contains(expected), "{}", stdout(&sound));
+
+    retold(&home.path().join("s"), &home.path().join("lies"), |record| {
+        let Record::Round { report, .. } = record else { return };
+        let findings =
+            report.judged.iter_mut().filter_map(|judged| judged.decision.finding.as_mut());
+        for prior in findings.filter_map(|finding| finding.prior.as_mut()) {
+            Arc::make_mut(prior).learnt.target.share = 0.9;
+        }
+    });
+    let found = audit(&home, &["lies"]);
+    assert_eq!(found.status.code(), Some(1), "{}", stdout(&found));
+    assert!(stdout(&found).contains("round 1: what the gate expected is recorded as 90.0 %"));
 }
 
 #[test]

@@ -118,9 +118,13 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     let home = TempDir::new().unwrap();
     let output = small(&home, &["--plan"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for told in
-        ["trials at most", "trials expected", "cost at most    unknown", "twice the attempts"]
-    {
+    for told in [
+        "trials at most",
+        "trials expected",
+        "cost at most    unknown",
+        "twice the attempts",
+        "by the safe start",
+    ] {
         assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
     }
     let output = small(&home, &["--plan", "--plan-targets", "3", "--prune"]);

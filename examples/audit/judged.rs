@@ -1,10 +1,14 @@
 //! The run's own gate once more: does it still say what is recorded?
 
 use std::path::Path;
+use std::sync::Arc;
 
 use harness_benchmark::{Loaded, Loader};
-use harness_core::{ErrorKind, MinimalHarness, Rejudged, Replay, Replayed, ReplayedRound, Result};
+use harness_core::{
+    Decision, ErrorKind, MinimalHarness, Prior, Rejudged, Replay, Replayed, ReplayedRound, Result,
+};
 use harness_journal::{Audit, SqliteJournal};
+use harness_report::PriorSummary;
 use harness_validator::{Guards, RegressionValidator};
 
 use crate::leaks::leaks;
@@ -15,7 +19,9 @@ use crate::rule::Rule;
 pub(crate) struct JudgedAgain {
     /// One line for the reader.
     pub(crate) told: String,
-    /// Verdicts that do not follow from the recorded trials.
+    /// What the gate expected before each round's candidates, one line a round; none from a gate without a prior.
+    pub(crate) expected: Vec<String>,
+    /// Verdicts and priors that do not follow from the recorded trials.
     pub(crate) discrepancies: Vec<String>,
 }
 
@@ -46,6 +52,7 @@ pub(crate) async fn again(
     let mut judged = JudgedAgain::default();
     let (mut same, mut open) = (0, 0);
     for round in &rounds {
+        judged.expect(round);
         for one in &round.judged {
             match outcome(round, one, tasks.is_some()) {
                 Outcome::Same => same += 1,
@@ -59,6 +66,33 @@ pub(crate) async fn again(
         judged.told += &format!("; {open} depend on the tasks themselves: give --tasks");
     }
     Ok(judged)
+}
+
+impl JudgedAgain {
+    /// Adds a round's prior, derived anew from the rounds before it and the incumbent's trials.
+    fn expect(&mut self, round: &ReplayedRound) {
+        let Some((recorded, derived)) = round.judged.iter().find_map(priors) else { return };
+        let (number, derived) = (round.round, in_words(&derived));
+        if let Some(recorded) =
+            recorded.map(|recorded| in_words(&recorded)).filter(|r| *r != derived)
+        {
+            self.discrepancies.push(format!(
+                "round {number}: what the gate expected is recorded as {recorded}; derived again it is {derived}"
+            ));
+        }
+        self.expected.push(format!("round {number}: {derived}"));
+    }
+}
+
+/// A decision's prior as recorded, where it is, and as derived again.
+fn priors(one: &Rejudged) -> Option<(Option<Arc<Prior>>, Arc<Prior>)> {
+    let of = |decision: &Decision| decision.finding.as_ref()?.prior.clone();
+    let Replayed::Decided(now) = &one.replayed else { return None };
+    Some((of(&one.recorded), of(now)?))
+}
+
+fn in_words(prior: &Prior) -> String {
+    PriorSummary::from(prior).in_words()
 }
 
 fn validator(rule: Rule, tasks: Option<&Path>) -> Result<RegressionValidator> {

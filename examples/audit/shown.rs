@@ -4,15 +4,17 @@ use std::fmt::{self, Write as _};
 
 use harness_journal::{Audit, AuditedEdit};
 
+use crate::judged::JudgedAgain;
+
 /// An audit, for a person.
-pub(crate) fn audit(found: &Audit, judged: &str) -> String {
+pub(crate) fn audit(found: &Audit, judged: &JudgedAgain) -> String {
     let mut out = String::new();
     // Writing to a text cannot fail.
     let _ = write_audit(&mut out, found, judged);
     out
 }
 
-fn write_audit(out: &mut String, found: &Audit, judged: &str) -> fmt::Result {
+fn write_audit(out: &mut String, found: &Audit, judged: &JudgedAgain) -> fmt::Result {
     writeln!(
         out,
         "records   {}, each as it was appended; the last is {}",
@@ -39,7 +41,8 @@ fn write_audit(out: &mut String, found: &Audit, judged: &str) -> fmt::Result {
         Some(usd) => writeln!(out, "dollars   {usd:.4} at most")?,
         None => writeln!(out, "dollars   unknown: no price")?,
     }
-    writeln!(out, "judged    {judged}")?;
+    writeln!(out, "judged    {}", judged.told)?;
+    judged.expected.iter().try_for_each(|prior| writeln!(out, "expected  {prior}"))?;
     writeln!(out, "promoted  {} edits", found.lineage.len())?;
     found.lineage.iter().try_for_each(|edit| write_edit(out, edit))?;
     for discrepancy in &found.discrepancies {

@@ -1,8 +1,9 @@
 //! Trials, cost and power, before anything is spent.
 
-use harness_core::{Pruning, Result, SplitName, Usage};
+use harness_core::{Prior, Pruning, Result, SplitName, Usage};
 use harness_llm::Price;
-use harness_validator::{Outlook, Plan, Planned, StrictGate};
+use harness_report::PriorSummary;
+use harness_validator::{Docket, Outlook, Plan, Planned, StrictGate};
 use serde::Serialize;
 
 use crate::options::Options;
@@ -22,6 +23,8 @@ struct Forecast {
     pruning_at_most: u64,
     /// On average, if every trial took all the tokens it may: nobody knows yet how many it takes.
     usd_expected_at_most: Option<f64>,
+    /// What the gate expects before the run has taught anything; `null` for a gate without a prior.
+    prior: Option<Prior>,
     outlook: Outlook,
     with_twice_the_attempts: Outlook,
 }
@@ -70,6 +73,7 @@ impl Forecast {
             usd_at_most: usd(trials.total),
             pruning_at_most: pruning(options, &plan),
             usd_expected_at_most: usd(outlook.expected),
+            prior: gate.prior(&Docket::default()),
             outlook,
             with_twice_the_attempts: plan.doubled().outlook(gate.as_ref(), options.seed),
         })
@@ -109,6 +113,11 @@ impl Forecast {
             ),
         }
         println!("judged by       {}{}", options.gate, declared(options));
+        if let Some(prior) = self.prior.as_ref().map(PriorSummary::from) {
+            let mut lines = prior.parts().into_iter().chain([format!("by {}", prior.rests_on())]);
+            println!("expects         {}", lines.next().unwrap_or_default());
+            lines.for_each(|line| println!("                {line}"));
+        }
         println!(
             "smallest effect that is found in four of five cases, in points over all tasks (simulated)"
         );

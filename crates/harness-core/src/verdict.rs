@@ -1,11 +1,13 @@
 //! The validator's answer, with its evidence.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::harness::Harness;
 use crate::id::{ProposalId, TaskName};
+use crate::prior::Prior;
 use crate::proposal::Proposal;
 use crate::trial::{Score, TrialId};
 
@@ -69,6 +71,10 @@ pub struct Finding {
     /// What a gate with an error budget spent on the decision, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stake: Option<Stake>,
+    /// What the gate expected before any trial of the candidate; the same for all that were heard together. `None` from a gate
+    /// without a prior, and in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Arc<Prior>>,
 }
 
 /// An estimate from data alone (no prior in it), with its sampling variance.

@@ -16,8 +16,8 @@ pub use progress::ProgressObserver;
 pub use story::Story;
 pub use summary::{
     AttemptSummary, Change, CitationSummary, Conclusion, ControlSummary, ControlsSummary, Cost,
-    Counts, DriftSummary, Endpoints, FloorSummary, MeasurementSummary, PassRates, ProposalSummary,
-    Rate, RoundSummary, SamplingSummary, Skipped, SplitRates, Summary, TaskSummary,
-    WeaknessSummary, WorthSummary,
+    Counts, DriftSummary, Endpoints, FloorSummary, MeasurementSummary, PassRates, PriorSummary,
+    ProposalSummary, Rate, RoundSummary, SamplingSummary, Skipped, SplitRates, Summary,
+    TaskRateSummary, TaskSummary, WeaknessSummary, WorthSummary,
 };
 pub use table::{measurement_table, run_table};

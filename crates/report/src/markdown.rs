@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use harness_core::Expected;
+
+use crate::summary::prior::{distribution, in_log_odds, in_points};
 use crate::summary::{
-    Change, ControlsSummary, ProposalSummary, Rate, RoundSummary, SplitRates, Summary,
-    WeaknessSummary, WorthSummary,
+    Change, ControlsSummary, PriorSummary, ProposalSummary, Rate, RoundSummary, SplitRates,
+    Summary, WeaknessSummary, WorthSummary,
 };
 use crate::text::{cut, percent, plain, range};
 
@@ -52,6 +55,7 @@ fn write_report(out: &mut String, summary: &Summary) -> std::fmt::Result {
     write_worth(out, &summary.worth)?;
     write_controls(out, summary.controls.as_ref())?;
     write_lineage(out, summary)?;
+    write_priors(out, &summary.rounds)?;
     writeln!(out, "## Rounds\n")?;
     summary.rounds.iter().try_for_each(|round| write_round(out, round))?;
     if !summary.skipped.is_empty() {
@@ -156,6 +160,55 @@ fn write_split(out: &mut String, name: &str, split: &SplitRates) -> std::fmt::Re
     let note = if split.used_for_selection { "used for selection" } else { "" };
     let (before, after) = (side(split.before.as_ref()), side(split.after.as_ref()));
     writeln!(out, "| {name} | {before} | {after} | {difference} | {note} |")
+}
+
+fn write_priors(out: &mut String, rounds: &[RoundSummary]) -> std::fmt::Result {
+    let priors: Vec<(u32, &PriorSummary)> =
+        rounds.iter().filter_map(|round| Some((round.round, round.prior.as_ref()?))).collect();
+    let Some((last, prior)) = priors.last() else { return Ok(()) };
+    writeln!(out, "## What the gate expected\n")?;
+    writeln!(
+        out,
+        "Its prior, before any trial of a round's candidates: a safe start, and what the run's own edits and tasks have taught \
+         since. The share is of edits that act at all; what these do is normal, mean ± standard deviation.\n"
+    )?;
+    writeln!(
+        out,
+        "| | learnt from | acts where it is aimed | elsewhere | aimed at nothing | pass rates of tasks |\n|---|---|---|---|---|---|"
+    )?;
+    let start = format!("worth {} edits, {} tasks", prior.start_edits, prior.start_tasks);
+    write_expected(out, "safe start", &start, &prior.start)?;
+    for (round, prior) in &priors {
+        let from = format!("+ {} edits, {} tasks", prior.edits, prior.tasks.len());
+        write_expected(out, &format!("round {round}"), &from, &prior.learnt)?;
+    }
+    writeln!(out, "\nThe incumbent's pass rate on each task, as expected in round {last}:\n")?;
+    writeln!(out, "| task | split | pass rate |\n|---|---|--:|")?;
+    for task in &prior.tasks {
+        let (mean, sd) = (100.0 * task.mean, 100.0 * task.sd);
+        writeln!(out, "| {} | {} | {mean:.0} ± {sd:.0} % |", escaped(&task.task), task.split)?;
+    }
+    writeln!(out)
+}
+
+fn write_expected(
+    out: &mut String,
+    name: &str,
+    from: &str,
+    expected: &Expected,
+) -> std::fmt::Result {
+    let Expected { target, side_effect, everywhere, pass_rates } = expected;
+    let share = |share: f64| percent(Some(share));
+    writeln!(
+        out,
+        "| {name} | {from} | {}: {} | {}: {} | {} | {} |",
+        share(target.share),
+        in_points(target),
+        share(side_effect.share),
+        in_log_odds(side_effect),
+        in_log_odds(everywhere),
+        distribution(*pass_rates)
+    )
 }
 
 fn write_lineage(out: &mut String, summary: &Summary) -> std::fmt::Result {

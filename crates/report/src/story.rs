@@ -71,7 +71,9 @@ impl Story {
                 vec![format!("  {proposal} edits {}: {}", plain(surface), plain(mechanism))]
             }
             Event::Judged { proposal, decision } => vec![judged(proposal, decision)],
-            Event::RoundFinished { report } => vec![finished(report)],
+            Event::RoundFinished { report } => {
+                expected(report).into_iter().chain([finished(report)]).collect()
+            }
             Event::Controlled { arm } => vec![controlled(arm)],
             Event::Sampled { sampling } => vec![sampled(sampling)],
             Event::Claimed { claim } => vec![claimed(claim)],
@@ -213,6 +215,11 @@ fn mined(weaknesses: &[Weakness]) -> Vec<String> {
 
 fn judged(proposal: &str, decision: &Decision) -> String {
     format!("  {proposal} {}: {}", decision.verdict.as_str(), plain(&decision.reason))
+}
+
+fn expected(report: &RoundReport) -> Option<String> {
+    let words = RoundSummary::of(report).prior_in_words()?;
+    Some(format!("  expected before any trial: {words}"))
 }
 
 fn finished(report: &RoundReport) -> String {

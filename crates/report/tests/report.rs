@@ -11,8 +11,9 @@ use harness_core::testing::{
     ScriptedProposer, ScriptedValidator, World, WorldEdit, WorldHarness, WorldTask,
 };
 use harness_core::{
-    ControlArm, ControlKind, Controls, Drift, Engine, Event, ModelId, NoiseFloor, Observer, Pairs,
-    RunReport, Sampling, Score, Spent, SplitName, TaskName,
+    Beta, ControlArm, ControlKind, Controls, Drift, Engine, Event, Expected, ExpectedRate, Finding,
+    ModelId, NoiseFloor, Observer, Pairs, Prior, RunReport, Sampling, Score, Spent, SpikeAndSlab,
+    SplitName, TaskName,
 };
 use harness_report::{
     Conclusion, MeasurementSummary, ProgressObserver, Skipped, Story, Summary, difference,
@@ -266,6 +267,51 @@ fn a_loss_against_an_ancestor_is_told_wherever_the_round_is_shown() {
     (round.tip, round.drift[0].at_most) = (round.incumbent, 0.2);
     let table = run_table(&Summary::of(&run));
     assert!(table.contains("beside 1 ancestor no credible loss"), "{table}");
+}
+
+#[test]
+fn what_the_gate_expected_is_told_wherever_the_round_is_shown() {
+    let effect = |share, mean, sd| SpikeAndSlab { share, mean, sd };
+    let start = Expected {
+        target: effect(0.6, 0.5, 0.3),
+        side_effect: effect(0.4, -0.7, 0.4),
+        everywhere: effect(1.0, -0.03, 0.28),
+        pass_rates: Beta { a: 0.6, b: 0.6 },
+    };
+    let learnt =
+        Expected { target: effect(0.625, 0.25, 0.2), pass_rates: Beta { a: 3.0, b: 1.0 }, ..start };
+    let (task, split) = (TaskName::new("a*b"), SplitName::HeldOut);
+    let tasks = vec![ExpectedRate { task, split, mean: 0.75, sd: 0.125 }];
+    let prior = Prior { start, start_edits: 60.0, start_tasks: 6.0, learnt, edits: 4, tasks };
+    let mut run = improving();
+    let round = run.rounds.last_mut().expect("a round");
+    let finding = Finding { prior: Some(Arc::new(prior)), ..Finding::default() };
+    round.judged[0].decision.finding = Some(Box::new(finding));
+    let story = Story::default().tell(&Event::RoundFinished { report: round }).join(" ");
+    let summary = Summary::of(&run);
+    for shown in [run_table(&summary), story] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        for told in [
+            "62.5 % of edits act where they are aimed, by +25.0 ± 20.0 points",
+            "40.0 % elsewhere, by -0.70 ± 0.40 log-odds",
+            "one aimed at nothing acts by -0.03 ± 0.28 log-odds",
+            "tasks pass at Beta(3.00, 1.00), mean 75.0 %",
+            "by the safe start (worth 60 edits, 6 tasks), 4 edits and 1 task of this run",
+        ] {
+            assert!(shown.contains(told), "{told}: {shown}");
+        }
+    }
+    let report = markdown(&summary);
+    for told in [
+        "| safe start | worth 60 edits, 6 tasks | 60.0 %: +50.0",
+        "| a\\*b | held-out | 75 ± 12 % |",
+    ] {
+        assert!(report.contains(told), "{told}: {report}");
+    }
+    let json = serde_json::to_value(&summary).expect("it has a JSON form");
+    assert_eq!(json["rounds"][0]["prior"]["learnt"]["target"]["share"], 0.625);
+    assert!(jsonschema::is_valid(&Summary::schema(), &json));
+    assert!(!markdown(&Summary::of(&improving())).contains("What the gate expected"));
 }
 
 #[test]

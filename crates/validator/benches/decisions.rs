@@ -113,6 +113,7 @@ fn past(index: u64, rng: &mut ChaCha8Rng) -> PastDecision {
         gain: 0.02,
         gain_sd: 0.01,
         stake: Some(Stake { level: 0.0001, e_value: 1.0 }),
+        prior: None,
     };
     let decision = Decision {
         verdict: if helps { Verdict::Promote } else { Verdict::Reject },

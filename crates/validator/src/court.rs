@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use harness_core::{
-    Arena, Decision, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Result, Score, Share,
-    Task, TaskName, Trial, Verdict,
+    Arena, Decision, Error, ErrorKind, Gating, Harness, HeldIn, HeldOut, Prior, Result, Score,
+    Share, Task, TaskName, Trial, Verdict,
 };
 
 use crate::activation::Activation;
@@ -48,6 +48,8 @@ pub(crate) struct Court<'c, 'i, H: Harness> {
     arena: &'c Arena<H>,
     docket: Docket,
     constraints: Constraints,
+    /// What the gate expected before it was shown a trial.
+    prior: Option<Arc<Prior>>,
 }
 
 impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
@@ -65,7 +67,8 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
         };
         let hearings = cases.iter().map(hearing).collect();
         let constraints = Constraints::default();
-        Self { cases, baseline, arena, docket: Docket { hearings, past: past.into() }, constraints }
+        let docket = Docket { hearings, past: past.into() };
+        Self { cases, baseline, arena, docket, constraints, prior: None }
     }
 
     /// The same, where a promotion must keep these too.
@@ -79,6 +82,7 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
     /// # Errors
     /// Those of the arena; [`ErrorKind::Contract`] for a gate that asks for what it has, or decides what is decided.
     pub(crate) async fn hear(mut self, gate: &dyn Gate) -> Result<Vec<Decision>> {
+        self.prior = gate.prior(&self.docket).map(Arc::new);
         while self.docket.open().next().is_some() {
             match gate.step(&self.docket) {
                 Step::Buy(purchases) => self.buy(&purchases).await?,
@@ -88,7 +92,10 @@ impl<'c, 'i, H: Harness> Court<'c, 'i, H> {
         Ok(self.docket.hearings.into_iter().filter_map(|hearing| hearing.decision).collect())
     }
 
-    fn decide(&mut self, candidate: usize, decision: Decision) -> Result<()> {
+    fn decide(&mut self, candidate: usize, mut decision: Decision) -> Result<()> {
+        if let Some(finding) = &mut decision.finding {
+            finding.prior = self.prior.clone();
+        }
         let decision = self.bounded(candidate, decision);
         let decision = self.constrained(candidate, decision);
         let decision = self.with_trials(candidate, decision)?;

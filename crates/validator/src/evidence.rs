@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use harness_core::{Comparison, Pair, Score, TaskName, Trial};
+use harness_core::{Comparison, Pair, Score, SplitName, TaskName, Trial};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of one attempt at one task.
@@ -47,6 +47,15 @@ pub enum GatingSplit {
 impl GatingSplit {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::HeldIn, Self::HeldOut];
+}
+
+impl From<GatingSplit> for SplitName {
+    fn from(split: GatingSplit) -> Self {
+        match split {
+            GatingSplit::HeldIn => Self::HeldIn,
+            GatingSplit::HeldOut => Self::HeldOut,
+        }
+    }
 }
 
 impl fmt::Display for GatingSplit {

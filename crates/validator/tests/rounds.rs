@@ -9,8 +9,8 @@ use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use harness_core::testing::{ScriptedProposer, World, WorldEdit, WorldHarness, WorldTask};
 use harness_core::{
-    Decision, Engine, Journal, MemoryJournal, Phase, Record, RoundReport, SplitName, TrialId,
-    Validator, Verdict,
+    Decision, Engine, Journal, MemoryJournal, Phase, Prior, Record, RoundReport, SplitName,
+    TrialId, Validator, Verdict,
 };
 use harness_validator::{GateKind, RegressionValidator};
 
@@ -79,6 +79,43 @@ fn a_mend_is_promoted_with_the_counts_that_decided() {
         assert_eq!(report.composition.as_ref(), Some(decision), "one edit decides for itself");
         assert_ne!(report.tip, report.incumbent);
     }
+}
+
+/// What the gate expected of each round's candidates, as the rounds keep it.
+fn priors(engine: &Engine<WorldHarness>) -> Vec<Arc<Prior>> {
+    let of = |round: &RoundReport| {
+        let findings = decisions(round).into_iter().filter_map(|d| d.finding.as_ref());
+        let all: Vec<_> = findings.filter_map(|finding| finding.prior.clone()).collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "heard together: {all:?}");
+        all.into_iter().next()
+    };
+    engine.rounds().iter().filter_map(of).collect()
+}
+
+#[test]
+fn every_round_shows_what_was_expected_from_a_safe_start_and_what_the_run_taught() {
+    let mut engine = engine(&two_weaknesses(), GateKind::Sequential, &[up("a"), up("idle")]);
+    for _ in 0..2 {
+        block_on(engine.round()).expect("a round");
+    }
+    let [first, second] = &priors(&engine)[..] else { panic!("two rounds with trials") };
+    let Prior { start, learnt, tasks, .. } = first.as_ref();
+    assert_eq!(first.edits, 0);
+    assert_eq!((learnt.target, learnt.side_effect), (start.target, start.side_effect));
+    assert_ne!(learnt.pass_rates, start.pass_rates, "the assessment has taught it of tasks");
+    assert_eq!(tasks.len(), 20, "every gating task");
+    let rate = |name: &str| tasks.iter().find(|rate| rate.task.as_str() == name).expect(name).mean;
+    assert!(rate("held-in-0") < 0.3 && rate("held-in-9") > 0.7, "{tasks:?}");
+    assert_eq!(second.edits, 2);
+    assert_eq!(second.start, *start, "the safe start stays");
+    assert_ne!(second.learnt.target, start.target, "one of two edits did what it was aimed at");
+}
+
+#[test]
+fn a_gate_without_a_prior_shows_none() {
+    let mut engine = engine(&two_weaknesses(), GateKind::Paper, &[up("a")]);
+    block_on(engine.round()).expect("a round");
+    assert!(priors(&engine).is_empty());
 }
 
 #[test]

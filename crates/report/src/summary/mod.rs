@@ -3,6 +3,7 @@
 mod controls;
 mod drift;
 mod measurement;
+pub(crate) mod prior;
 pub(crate) mod rates;
 mod rounds;
 mod worth;
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub use self::controls::{ControlSummary, ControlsSummary, FloorSummary, SamplingSummary};
 pub use self::drift::DriftSummary;
 pub use self::measurement::{AttemptSummary, MeasurementSummary, TaskSummary};
+pub use self::prior::{PriorSummary, TaskRateSummary};
 pub use self::rates::{Conclusion, PassRates, Rate, SplitRates};
 pub use self::rounds::{Change, CitationSummary, ProposalSummary, RoundSummary, WeaknessSummary};
 pub use self::worth::WorthSummary;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DriftSummary, Rate};
+use super::{DriftSummary, PriorSummary, Rate};
 
 /// What happened in one round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub struct RoundSummary {
     pub held_out: Rate,
     /// What was mined, heaviest first.
     pub weaknesses: Vec<WeaknessSummary>,
+    /// What the gate expected before any trial of the candidates; null where it has no prior, or nothing came to a trial.
+    #[serde(default)]
+    pub prior: Option<PriorSummary>,
     /// What was proposed, and what became of it.
     pub proposals: Vec<ProposalSummary>,
     /// The proposals that were promoted together, in order of application.
@@ -113,6 +116,7 @@ impl RoundSummary {
             held_in: Rate::of(&report.assessed.held_in),
             held_out: Rate::of(&report.assessed.held_out),
             weaknesses: report.weaknesses.iter().map(WeaknessSummary::of).collect(),
+            prior: PriorSummary::of(report),
             proposals: report.judged.iter().map(ProposalSummary::of).collect(),
             promoted: report.promoted.iter().map(ToString::to_string).collect(),
             composition: report.composition.as_ref().map(|decision| decision.reason.clone()),

@@ -15,7 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use harness_core::{Decision, Error, ErrorKind, Result, TaskName};
+use harness_core::{Decision, Error, ErrorKind, Prior, Result, TaskName};
 use serde::{Deserialize, Serialize};
 
 pub use self::paper::PaperGate;
@@ -55,6 +55,13 @@ pub trait Gate: fmt::Debug + Send + Sync {
     fn reassessment(&self, attempts: u32) -> u32 {
         attempts
     }
+
+    /// What it expects of the docket's candidates before any trial of them, for a reader of its verdicts: it is kept in
+    /// [`Finding::prior`](harness_core::Finding::prior). `None`, as by default, from a gate without a prior.
+    fn prior(&self, docket: &Docket) -> Option<Prior> {
+        let _ = docket;
+        None
+    }
 }
 
 /// A gate that hears candidates one after the other, each by its own evidence.
@@ -90,6 +97,10 @@ impl<G: Gate + ?Sized> Gate for Arc<G> {
 
     fn reassessment(&self, attempts: u32) -> u32 {
         (**self).reassessment(attempts)
+    }
+
+    fn prior(&self, docket: &Docket) -> Option<Prior> {
+        (**self).prior(docket)
     }
 }
 

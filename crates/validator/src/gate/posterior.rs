@@ -3,7 +3,7 @@
 use harness_core::{Estimate, Finding};
 
 use super::loans::Loans;
-use super::prior::{Learnt, SpikeAndSlab};
+use super::prior::{Learnt, SpikeAndSlab, responsibility};
 use super::rates::{Pool, Rate};
 use crate::docket::Hearing;
 use crate::evidence::{Evidence, GatingSplit, Tally, TaskCells};
@@ -218,7 +218,7 @@ impl Posterior {
         let target = Stratum { weight: share, ..on_the_target(target_seen, target_prior) };
         let beta = beta_prior(prior, hearing, slope);
         let elsewhere_seen = sums.estimate();
-        let active = elsewhere_seen.map_or(beta.share, |seen| beta.responsibility(seen));
+        let active = elsewhere_seen.map_or(beta.share, |seen| responsibility(beta, seen));
         let change = sums.mean_change(beta, slope);
         let elsewhere = Stratum { active, change, weight: 1.0 - share };
         Self { target, elsewhere, target_seen, elsewhere_seen, sums, slope, prior: beta }
@@ -302,7 +302,7 @@ fn on_target<'a>(tasks: impl Iterator<Item = &'a Observed<'a>>) -> Option<Estima
 fn on_the_target(seen: Option<Estimate>, prior: SpikeAndSlab) -> Stratum {
     let slab = Belief::new(prior.mean, prior.sd);
     let (active, change) = match seen {
-        Some(seen) => (prior.responsibility(seen), slab.updated(seen.mean, seen.variance)),
+        Some(seen) => (responsibility(prior, seen), slab.updated(seen.mean, seen.variance)),
         None => (prior.share, slab),
     };
     Stratum { active, change, weight: 0.0 }
@@ -343,7 +343,7 @@ fn beta_prior(prior: &Learnt, hearing: &Hearing, slope: f64) -> SpikeAndSlab {
 /// A composition has a side effect if one of its parts has, as far as their own attempts tell.
 fn side_effect_of_parts(prior: SpikeAndSlab, findings: &[&Finding]) -> SpikeAndSlab {
     let seen = findings.iter().filter_map(|finding| finding.elsewhere);
-    let none: f64 = seen.map(|seen| 1.0 - prior.responsibility(seen)).product();
+    let none: f64 = seen.map(|seen| 1.0 - responsibility(prior, seen)).product();
     let share = if findings.is_empty() { prior.share } else { (1.0 - none).clamp(0.05, 0.95) };
     SpikeAndSlab { share, ..prior }
 }

@@ -1,20 +1,10 @@
 //! Priors learnt from the run: how often edits do anything, and how much.
 
-use harness_core::{Estimate, Finding};
+pub use harness_core::SpikeAndSlab;
+use harness_core::{Beta, Estimate, Expected, Finding};
 use serde::{Deserialize, Serialize};
 
 use crate::docket::PastDecision;
-
-/// "Does nothing" or "does something": with probability `1 − share` the effect is exactly 0, else it is normal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SpikeAndSlab {
-    /// How likely an edit does something.
-    pub share: f64,
-    /// The mean of what it does then.
-    pub mean: f64,
-    /// The standard deviation of what it does then.
-    pub sd: f64,
-}
 
 /// What a gate expects of the next edit, before any trial of it.
 ///
@@ -36,9 +26,8 @@ pub struct Learnt {
 impl Learnt {
     /// Learns from the single edits among `past`, starting from what `start` says with the weight of `weight` edits.
     pub fn of(start: &Self, weight: f64, past: &[PastDecision]) -> Self {
-        let findings = past.iter().filter_map(|past| past.decision.finding.as_deref());
         let (mut target, mut side_effect, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
-        for Finding { target: on_target, elsewhere, .. } in findings.filter(|f| f.edits == 1) {
+        for Finding { target: on_target, elsewhere, .. } in single_edits(past) {
             target.extend(*on_target);
             match on_target {
                 Some(_) => side_effect.extend(*elsewhere),
@@ -46,64 +35,84 @@ impl Learnt {
             }
         }
         Self {
-            target: start.target.learn(weight, &target),
-            side_effect: start.side_effect.learn(weight, &side_effect),
-            everywhere: SpikeAndSlab { share: 1.0, ..start.everywhere.learn(weight, &everywhere) },
+            target: learn(start.target, weight, &target),
+            side_effect: learn(start.side_effect, weight, &side_effect),
+            everywhere: SpikeAndSlab { share: 1.0, ..learn(start.everywhere, weight, &everywhere) },
             optimism: start.optimism,
         }
     }
+
+    /// The same for a reader, with what is expected of tasks.
+    pub(super) fn expecting(&self, pass_rates: Beta) -> Expected {
+        let Self { target, side_effect, everywhere, .. } = *self;
+        Expected { target, side_effect, everywhere, pass_rates }
+    }
+}
+
+/// What was found of edits one by one.
+pub(super) fn single_edits(past: &[PastDecision]) -> impl Iterator<Item = &Finding> {
+    let findings = past.iter().filter_map(|past| past.decision.finding.as_deref());
+    let taught = |finding: &&Finding| finding.target.or(finding.elsewhere).is_some();
+    findings.filter(|finding| finding.edits == 1).filter(taught)
 }
 
 /// Rounds of expectation and maximisation: the third digit no longer moves.
 const ROUNDS: usize = 12;
 
-impl SpikeAndSlab {
-    /// Empirical Bayes for the normal-means model with a point mass, by expectation and maximisation (Johnstone and Silverman,
-    /// *Needles and straw in haystacks*, Annals of Statistics 2004), with `weight` pseudo-edits at the start's values.
-    fn learn(self, weight: f64, seen: &[Estimate]) -> Self {
-        let mut learnt = self;
-        for _ in 0..ROUNDS {
-            learnt = learnt.refined(self, weight, seen);
-        }
-        learnt
+/// Empirical Bayes for the normal-means model with a point mass, by expectation and maximisation (Johnstone and Silverman,
+/// *Needles and straw in haystacks*, Annals of Statistics 2004), with `weight` pseudo-edits at the start's values.
+fn learn(start: SpikeAndSlab, weight: f64, seen: &[Estimate]) -> SpikeAndSlab {
+    if seen.is_empty() {
+        // Exactly: the rounds below would move the last digit.
+        return start;
     }
+    let mut learnt = start;
+    for _ in 0..ROUNDS {
+        learnt = refined(learnt, start, weight, seen);
+    }
+    learnt
+}
 
-    fn refined(self, start: Self, weight: f64, seen: &[Estimate]) -> Self {
-        let slab_weight = weight * start.share;
-        let (mut active, mut sum) = (slab_weight, slab_weight * start.mean);
-        let mut believed = Vec::with_capacity(seen.len());
-        for estimate in seen {
-            let active_here = self.responsibility(*estimate);
-            let (mean, variance) = self.posterior(*estimate);
-            active += active_here;
-            sum += active_here * mean;
-            believed.push((active_here, mean, variance));
-        }
-        let mean = sum / active;
-        let start_spread = start.sd * start.sd + (start.mean - mean).powi(2);
-        let spread = believed.iter().fold(slab_weight * start_spread, |spread, (r, m, v)| {
-            spread + r * ((m - mean).powi(2) + v)
-        });
-        #[expect(clippy::cast_precision_loss, reason = "counts of edits are far below 2^52")]
-        let all = weight + seen.len() as f64;
-        // Of a share of one, rounding may make a little more, and nothing is more likely than certain.
-        let share = (active / all).min(1.0);
-        Self { share, mean, sd: (spread / active).sqrt().max(0.25 * start.sd) }
+fn refined(
+    known: SpikeAndSlab,
+    start: SpikeAndSlab,
+    weight: f64,
+    seen: &[Estimate],
+) -> SpikeAndSlab {
+    let slab_weight = weight * start.share;
+    let (mut active, mut sum) = (slab_weight, slab_weight * start.mean);
+    let mut believed = Vec::with_capacity(seen.len());
+    for estimate in seen {
+        let active_here = responsibility(known, *estimate);
+        let (mean, variance) = posterior(known, *estimate);
+        active += active_here;
+        sum += active_here * mean;
+        believed.push((active_here, mean, variance));
     }
+    let mean = sum / active;
+    let start_spread = start.sd * start.sd + (start.mean - mean).powi(2);
+    let spread = believed.iter().fold(slab_weight * start_spread, |spread, (r, m, v)| {
+        spread + r * ((m - mean).powi(2) + v)
+    });
+    #[expect(clippy::cast_precision_loss, reason = "counts of edits are far below 2^52")]
+    let all = weight + seen.len() as f64;
+    // Of a share of one, rounding may make a little more, and nothing is more likely than certain.
+    let share = (active / all).min(1.0);
+    SpikeAndSlab { share, mean, sd: (spread / active).sqrt().max(0.25 * start.sd) }
+}
 
-    /// How likely it is that an edit with this estimate does something.
-    pub(super) fn responsibility(&self, estimate: Estimate) -> f64 {
-        let slab = density(estimate.mean - self.mean, estimate.variance + self.sd * self.sd);
-        let spike = density(estimate.mean, estimate.null_variance);
-        let (slab, spike) = (self.share.ln() + slab, (1.0 - self.share).ln() + spike);
-        1.0 / (1.0 + (spike - slab).exp())
-    }
+/// How likely it is that an edit with this estimate does something.
+pub(super) fn responsibility(prior: SpikeAndSlab, estimate: Estimate) -> f64 {
+    let slab = density(estimate.mean - prior.mean, estimate.variance + prior.sd * prior.sd);
+    let spike = density(estimate.mean, estimate.null_variance);
+    let (slab, spike) = (prior.share.ln() + slab, (1.0 - prior.share).ln() + spike);
+    1.0 / (1.0 + (spike - slab).exp())
+}
 
-    /// The effect, given that there is one: the conjugate update of the slab.
-    fn posterior(&self, estimate: Estimate) -> (f64, f64) {
-        let (prior, seen) = (1.0 / (self.sd * self.sd), 1.0 / estimate.variance);
-        ((self.mean * prior + estimate.mean * seen) / (prior + seen), 1.0 / (prior + seen))
-    }
+/// The effect, given that there is one: the conjugate update of the slab.
+fn posterior(prior: SpikeAndSlab, estimate: Estimate) -> (f64, f64) {
+    let (known, seen) = (1.0 / (prior.sd * prior.sd), 1.0 / estimate.variance);
+    ((prior.mean * known + estimate.mean * seen) / (known + seen), 1.0 / (known + seen))
 }
 
 /// The logarithm of the normal density, without its constant.
@@ -147,7 +156,10 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_the_safe_start() {
-        assert_eq!(START.learn(4.0, &[]), START);
+        let gloomy = SpikeAndSlab { share: 0.4, mean: -0.7, sd: 0.4 };
+        for start in [START, gloomy] {
+            assert_eq!(learn(start, 60.0, &[]), start);
+        }
     }
 
     /// A weight that is no whole number made the share a little more than one, and the mean not a number.
@@ -156,7 +168,7 @@ mod tests {
         let start = SpikeAndSlab { share: 1.0, ..START };
         for weight in (1..=600).map(|tenths| 0.1 * f64::from(tenths)) {
             for edits in 1..20 {
-                let learnt = start.learn(weight, &seen(&vec![0.0; edits]));
+                let learnt = learn(start, weight, &seen(&vec![0.0; edits]));
                 assert!(learnt.share <= 1.0 && learnt.mean.is_finite(), "{weight}: {learnt:?}");
             }
         }
@@ -166,7 +178,7 @@ mod tests {
     fn many_edits_teach_how_often_and_how_much() {
         let mut effects = vec![0.0; 60];
         effects.extend([0.75, 0.8, 0.85].repeat(5));
-        let learnt = START.learn(4.0, &seen(&effects));
+        let learnt = learn(START, 4.0, &seen(&effects));
         assert!((0.15..0.3).contains(&learnt.share), "{learnt:?}");
         assert!((0.6..0.85).contains(&learnt.mean), "{learnt:?}");
     }
@@ -184,7 +196,7 @@ mod tests {
         ) {
             let values: Vec<_> =
                 values.into_iter().map(|(mean, variance)| estimate(mean, variance)).collect();
-            let learnt = START.learn(4.0, &values);
+            let learnt = learn(START, 4.0, &values);
             prop_assert!((0.0..=1.0).contains(&learnt.share) && learnt.sd > 0.0);
             prop_assert!(learnt.mean.abs() <= 1.0 && learnt.sd.is_finite());
         }

@@ -1,5 +1,7 @@
 //! What is believed of a task's pass rate under the incumbent, pooled over tasks.
 
+use harness_core::{Beta, ExpectedRate};
+
 use crate::evidence::{Evidence, GatingSplit, Tally, TaskCells};
 
 /// The pool that tasks are drawn from: pass rates ~ Beta(a, b), learnt from every task's attempts.
@@ -28,8 +30,9 @@ pub(super) struct Lent {
     pub(super) scored: f64,
 }
 
-/// Tasks that the safe start counts for, and what it says: Beta(0.6, 0.6), by E[p] and E[p²].
-const START_TASKS: f64 = 6.0;
+/// Tasks that the safe start counts for, and what it says, also by E[p] and E[p²].
+pub(super) const START_TASKS: f64 = 6.0;
+pub(super) const START: Beta = Beta { a: 0.6, b: 0.6 };
 const START_MEAN: f64 = 0.5;
 const START_SQUARE: f64 = 0.363_636;
 
@@ -64,6 +67,11 @@ impl Pool {
         Self { a: mean * weight, b: (1.0 - mean) * weight }
     }
 
+    /// The distribution itself.
+    pub(super) fn beta(&self) -> Beta {
+        Beta { a: self.a, b: self.b }
+    }
+
     /// The belief of a task: the pool's, and every attempt of the incumbent; those of its ancestors at a discount, a smaller one
     /// where no edit since was aimed at the task; and what the other candidates of the docket lend.
     pub(super) fn rate(&self, task: &TaskCells, lent: Lent) -> Rate {
@@ -77,6 +85,18 @@ impl Pool {
         let spread = mean * (1.0 - mean);
         Rate { mean, variance: spread / (n + 1.0), flake: spread * n / (n + 1.0) }
     }
+}
+
+/// What is believed of each task, held-in first, by the incumbent's attempts alone.
+pub(super) fn expected(evidence: &Evidence) -> Vec<ExpectedRate> {
+    let pool = Pool::of(evidence);
+    let on = |split: GatingSplit| {
+        evidence.split(split).iter().map(move |task| {
+            let Rate { mean, variance, .. } = pool.rate(task, Lent::default());
+            ExpectedRate { task: task.task.clone(), split: split.into(), mean, sd: variance.sqrt() }
+        })
+    };
+    GatingSplit::BOTH.into_iter().flat_map(on).collect()
 }
 
 /// These attempts at `each` of one of the incumbent's, and all together at `most` of them.
@@ -97,6 +117,24 @@ mod tests {
             ..TaskCells::new(format!("t{index}").as_str().into())
         };
         Evidence { held_in: outcomes.iter().enumerate().map(task).collect(), ..Evidence::default() }
+    }
+
+    #[test]
+    fn without_a_task_the_pool_is_the_safe_start_that_is_shown() {
+        let Beta { a, b } = Pool::of(&Evidence::default()).beta();
+        assert!((a - START.a).abs() < 1e-5 && (b - START.b).abs() < 1e-5, "Beta({a}, {b})");
+        assert!(expected(&Evidence::default()).is_empty());
+    }
+
+    #[test]
+    fn what_is_expected_of_a_task_rests_on_the_incumbents_attempts_alone() {
+        let mut seen = evidence(&[[Cell::Passed; 4], [Cell::Failed; 4], FLAKY]);
+        let before = expected(&seen);
+        seen.held_in.iter_mut().for_each(|task| task.candidate = vec![Cell::Passed; 4]);
+        assert_eq!(expected(&seen), before);
+        let [passed, failed, flaky] = &before[..] else { panic!("three tasks: {before:?}") };
+        assert!(passed.mean > flaky.mean && flaky.mean > failed.mean, "{before:?}");
+        assert!(flaky.sd > passed.sd, "{before:?}");
     }
 
     const FLAKY: [Cell; 4] = [Cell::Passed, Cell::Failed, Cell::Failed, Cell::Passed];

@@ -1,13 +1,14 @@
 //! A gate that buys evidence where it is worth most, and stops when more is not worth its price.
 
-use harness_core::{Comparison, Decision, Finding, Verdict};
+use harness_core::{Comparison, Decision, Finding, Prior, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, Block, Wanted};
 use super::loans::Loans;
 use super::paper::{before_after, too_void};
 use super::posterior::{Observed, Posterior, Stratum, observe};
-use super::prior::{Learnt, SpikeAndSlab};
+use super::prior::{Learnt, SpikeAndSlab, single_edits};
+use super::rates::{self, Pool};
 use super::value::{expected_rise, knowledge_gradient, movement};
 use super::veto::Objections;
 use super::{Gate, Step, WorstCase};
@@ -124,6 +125,20 @@ impl Gate for SequentialGate {
     /// Half, because the run's record is evidence too.
     fn reassessment(&self, attempts: u32) -> u32 {
         attempts.div_ceil(2)
+    }
+
+    fn prior(&self, docket: &Docket) -> Option<Prior> {
+        // The incumbent's attempts are the same in all hearings.
+        let evidence = docket.hearings.first().map(|hearing| &hearing.evidence);
+        let pool = evidence.map_or(rates::START, |evidence| Pool::of(evidence).beta());
+        Some(Prior {
+            start: self.start.expecting(rates::START),
+            start_edits: self.start_weight,
+            start_tasks: rates::START_TASKS,
+            learnt: self.learnt(docket).expecting(pool),
+            edits: u32::try_from(single_edits(&docket.past).count()).unwrap_or(u32::MAX),
+            tasks: evidence.map(rates::expected).unwrap_or_default(),
+        })
     }
 }
 
@@ -508,6 +523,8 @@ impl<'a> View<'a> {
             gain: self.posterior.mean(),
             gain_sd: self.posterior.variance().sqrt(),
             stake: None,
+            // Who hears the candidates adds what was expected before their first trial.
+            prior: None,
         }
     }
 }

@@ -269,6 +269,7 @@ impl Case<'_> {
             gain_sd: sampling_sd(seen),
             // Beyond this it says nothing more, and JSON knows no infinity.
             stake: Some(Stake { level: self.level, e_value: ln_e.min(600.0).exp() }),
+            prior: None,
         };
         let evidence = Some(comparison(paired.tasks()));
         let decision = Decision { verdict, reason, evidence, finding: Some(Box::new(finding)) };
