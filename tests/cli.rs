@@ -118,13 +118,9 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     let home = TempDir::new().unwrap();
     let output = small(&home, &["--plan"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for told in [
-        "trials at most",
-        "trials expected",
-        "cost at most    unknown",
-        "twice the attempts",
-        "by the safe start",
-    ] {
+    for told in
+        ["trials at most", "trials expected", "cost at most    unknown", "twice the attempts"]
+    {
         assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
     }
     let output = small(&home, &["--plan", "--plan-targets", "3", "--prune"]);
@@ -132,6 +128,9 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     {
         assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
     }
+    let output = run(&home, &["--plan", "--gate", "sequential"]);
+    let told = "by the safe start (worth 60 edits, 6 tasks), 0 edits and 0 tasks of this run";
+    assert!(stdout(&output).contains(told), "{}", stdout(&output));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
