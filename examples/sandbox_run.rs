@@ -10,22 +10,29 @@
 //! `exec` exits as its command did, with 128 + n when signal n ended it, 124 when it ran out of time, 137 when it ran out of
 //! memory, 125 when the sandbox failed, 2 for what was asked wrongly. `collect` exits with 125 for a tree beyond its limits. `verify` exits with 0 for a reward of 1 and nothing else.
 
+#[path = "sandbox_run/lent.rs"]
+mod lent;
 #[path = "sandbox_run/options.rs"]
 mod options;
+#[path = "sandbox_run/passed.rs"]
+mod passed;
 #[path = "sandbox_run/verify.rs"]
 mod verify;
 
-use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use harness_core::{
-    Command, Environment, ErrorKind, Exit, Isolation, IsolationLevel, Network, OutputLimit, Result,
-    Sandbox as _, Session as _,
+    Command, Environment, Error, ErrorKind, Exit, Isolation, IsolationLevel, Network, OutputLimit,
+    Result, Sandbox as _, Session as _,
 };
-use harness_sandbox::{CollectLimits, OutputStream, SandboxKind, SandboxOptions, collect};
+use harness_sandbox::{CollectLimits, OutputStream, SandboxKind, SandboxOptions, collect, detect};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use lent::Lent;
 use options::{Collect, Exec, Level, Options, What};
+use passed::Passed;
 
 /// What `timeout` of coreutils says, and what containers say when it is not the command that failed.
 const TIMED_OUT: u8 = 124;
@@ -33,7 +40,7 @@ const SANDBOX_FAILED: u8 = 125;
 /// As for a flag that is not known.
 const ASKED_WRONGLY: u8 = 2;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 1)]
 async fn main() -> ExitCode {
     let what = Options::parse().what;
     // What is wrong with a tree is nobody's wrong flag.
@@ -68,8 +75,13 @@ async fn run(exec: Exec) -> Result<ExitCode> {
     if let Some(root) = &exec.root {
         options = options.with_root(options::root(root, &exec.store)?);
     }
+    let mut interrupts = Interrupts::noticed()?;
+    // Given back when all else is over.
+    let mut _lent = None;
     if let Some(directory) = &exec.workspace {
-        options = options.with_workspace(options::directory(directory)?);
+        let directory = options::directory(directory)?;
+        _lent = lent(&directory, kind)?;
+        options = options.with_workspace(directory);
     }
     if let Some(processes) = exec.pids {
         options = options.with_processes(processes);
@@ -91,62 +103,90 @@ async fn run(exec: Exec) -> Result<ExitCode> {
     // Passed on as it comes, so that none of it need be kept.
     let mut command = Command::program(exec.command).with_output(OutputLimit { head: 0, tail: 0 });
     command.timeout = exec.timeout;
-    let mut passed = Passed::new(exec.output);
-    let output =
-        session.exec_watched(&command, &mut |stream, bytes| passed.on(stream, bytes)).await?;
+    let mut passed = Passed::new(exec.output, exec.timeout);
+    let queue = passed.queue();
+    // A task of its own: this one may be waiting for whoever reads the output.
+    let mut asked = tokio::spawn(async move {
+        let signal = interrupts.one().await;
+        queue.hurry();
+        ExitCode::from(128 + signal)
+    });
+    let mut pass = |stream: OutputStream, bytes: &[u8]| passed.on(stream, bytes);
+    let mut signalled = None;
+    let output = tokio::select! {
+        output = session.exec_watched(&command, &mut pass) => Some(output?),
+        asked = &mut asked => { signalled = Some(asked); None }
+    };
     Box::new(session).close().await?;
-    passed.say_what_was_dropped();
+    let read = passed.finish(output.as_ref().is_none_or(|output| output.exit == Exit::TimedOut));
+    if signalled.is_none() && asked.is_finished() {
+        signalled = Some(asked.await);
+    }
+    let (None, Some(output)) = (&signalled, output) else {
+        let code = signalled.and_then(std::result::Result::ok);
+        return Ok(code.unwrap_or(ExitCode::from(SANDBOX_FAILED)));
+    };
+    let tell = |what: &str| {
+        if read {
+            eprintln!("sandbox_run: {what}");
+        }
+    };
     Ok(ExitCode::from(match output.exit {
         Exit::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
         Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         Exit::TimedOut => {
-            eprintln!("sandbox_run: timed out");
+            tell("timed out");
             TIMED_OUT
         }
         Exit::OutOfMemory => {
-            eprintln!("sandbox_run: out of memory");
+            tell("out of memory");
             137
         }
         _ => SANDBOX_FAILED,
     }))
 }
 
-/// Output on its way through, each stream up to a limit.
-struct Passed {
-    left: [u64; 2],
-    dropped: [u64; 2],
+/// What root owns in `workspace`, where the session could not work in it otherwise.
+fn lent(workspace: &Path, kind: SandboxKind) -> Result<Option<Lent>> {
+    let no_id_map = match kind {
+        SandboxKind::Landlock => true,
+        SandboxKind::Auto => detect().best() == Some(IsolationLevel::Restricted),
+        _ => false,
+    };
+    let lent = if no_id_map { Lent::of(workspace)? } else { None };
+    if let Some(Lent { user, .. }) = &lent {
+        let path = workspace.display();
+        eprintln!("sandbox_run: what root owns in {path} belongs to user {user} meanwhile");
+    }
+    Ok(lent)
 }
 
-impl Passed {
-    fn new(limit: Option<u64>) -> Self {
-        Self { left: [limit.unwrap_or(u64::MAX); 2], dropped: [0; 2] }
-    }
+/// What asks this program to end, noticed from the beginning so that nothing stays lent.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
 
-    fn on(&mut self, stream: OutputStream, bytes: &[u8]) {
-        let index = usize::from(stream == OutputStream::Stderr);
-        let room = usize::try_from(self.left[index]).unwrap_or(usize::MAX).min(bytes.len());
-        let (passed, dropped) = bytes.split_at(room);
-        self.left[index] -= passed.len() as u64;
-        self.dropped[index] += dropped.len() as u64;
-        // Nobody may be listening any more: the command's end is still worth waiting for.
-        let _ = match stream {
-            OutputStream::Stdout => write_now(&mut std::io::stdout().lock(), passed),
-            OutputStream::Stderr => write_now(&mut std::io::stderr().lock(), passed),
+impl Interrupts {
+    fn noticed() -> Result<Self> {
+        let noticed = |kind| {
+            signal(kind).map_err(|error| {
+                Error::new(ErrorKind::Sandbox, "listening to signals").with_source(error)
+            })
         };
+        Ok(Self {
+            interrupt: noticed(SignalKind::interrupt())?,
+            terminate: noticed(SignalKind::terminate())?,
+        })
     }
 
-    fn say_what_was_dropped(&self) {
-        for (name, dropped) in ["stdout", "stderr"].iter().zip(self.dropped) {
-            if dropped > 0 {
-                eprintln!("sandbox_run: {dropped} bytes of {name} beyond --output were dropped");
-            }
+    /// The signal's number.
+    async fn one(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
         }
     }
-}
-
-fn write_now(to: &mut dyn Write, bytes: &[u8]) -> std::io::Result<()> {
-    to.write_all(bytes)?;
-    to.flush()
 }
 
 fn copy(wanted: &Collect) -> Result<ExitCode> {

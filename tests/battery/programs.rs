@@ -80,6 +80,104 @@ fn exec_works_in_the_directory_that_is_named() {
     }
 }
 
+/// Every owner in a tree, links not followed.
+fn owners(directory: &std::path::Path, found: &mut Vec<u32>) {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::symlink_metadata(directory).unwrap();
+    found.extend([metadata.uid(), metadata.gid()]);
+    if metadata.is_dir() {
+        fs::read_dir(directory).unwrap().for_each(|entry| owners(&entry.unwrap().path(), found));
+    }
+}
+
+/// Without an id map it was refused where it belonged to root, as every directory of a root's does.
+#[test]
+fn exec_works_in_a_directory_of_roots() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for level in levels() {
+        let place = tempfile::tempdir().unwrap();
+        let work = place.path().join("work");
+        fs::create_dir_all(work.join("deep/er")).unwrap();
+        fs::write(place.path().join("outside"), "o").unwrap();
+        fs::write(work.join("deep/er/file"), "f").unwrap();
+        fs::write(place.path().join("elsewhere"), "e").unwrap();
+        fs::hard_link(place.path().join("elsewhere"), work.join("shared")).unwrap();
+        std::os::unix::fs::symlink(place.path().join("outside"), work.join("link")).unwrap();
+        let script = "echo more >> deep/er/file && mkdir -p new/est && echo made > new/est/made; echo lost >> link; exit 7";
+        let (code, _, stderr) = exec(level, &["--workspace", work.to_str().unwrap()], script);
+        assert_eq!(code, 7, "{level}: {stderr}");
+        let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+        assert_eq!(read(work.join("deep/er/file")), "fmore\n", "{level}: {stderr}");
+        assert_eq!(read(work.join("new/est/made")), "made\n", "{level}: {stderr}");
+        assert_eq!(read(place.path().join("outside")), "o", "{level}");
+        let mut found = Vec::new();
+        owners(place.path(), &mut found);
+        assert!(found.iter().all(|owner| *owner == 0), "{level}: {found:?}");
+        let bomb = "python3 -c 'import os, time\nfor _ in range(60): os.fork() or time.sleep(100)'";
+        let limited = ["--workspace", work.to_str().unwrap(), "--pids", "20"];
+        let (code, _, stderr) = exec(level, &limited, bomb);
+        assert!(code == 1 && stderr.contains("BlockingIOError"), "{level}: {code}: {stderr}");
+        if level == "landlock" {
+            let script = "echo lost >> shared";
+            exec(level, &["--workspace", work.to_str().unwrap()], script);
+            assert_eq!(read(work.join("shared")), "e", "it has a name elsewhere");
+        }
+    }
+}
+
+/// Whoever reads the output decided when the time was over: nothing ended while they did not.
+#[test]
+fn a_time_out_needs_nobody_to_read() {
+    for level in levels() {
+        let mark = format!("unread-{}-{level}", std::process::id());
+        let mut command = program("sandbox_run");
+        command.args(["exec", "--level", level, "--timeout", "300ms", "--", "yes", &mark]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let code = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code();
+            }
+            if std::time::Instant::now() > deadline {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("{level}: it waits for its reader");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        assert_eq!(code, Some(124), "{level}");
+    }
+}
+
+/// A directory that was lent to a session's user is given back however the program is asked to end.
+#[test]
+fn a_signal_ends_the_session_in_order() {
+    for level in levels() {
+        let place = tempfile::tempdir().unwrap();
+        if !rustix::process::geteuid().is_root() && level == "full" {
+            continue;
+        }
+        let mut command = program("sandbox_run");
+        command.args(["exec", "--level", level, "--workspace"]).arg(place.path());
+        command.args(["--", "bash", "-c", "trap '' TERM INT; touch begun; sleep 1000"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !place.path().join("begun").exists() {
+            assert!(std::time::Instant::now() < deadline, "{level}: it never began");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{level}");
+        let (mut found, own) = (Vec::new(), rustix::process::geteuid().as_raw());
+        owners(place.path(), &mut found);
+        let gid = rustix::process::getegid().as_raw();
+        assert!(found.iter().all(|id| *id == own || *id == gid), "{level}: {found:?}");
+    }
+}
+
 #[test]
 fn exec_stands_on_a_root_file_system() {
     let Ok(tarball) = std::env::var("HARNESS_TEST_TARBALL") else {

@@ -190,6 +190,9 @@ impl Level {
         if options.workspace.is_some() {
             residual.push(WORKSPACE.to_owned());
         }
+        if options.workspace.is_some() && self == Self::Landlock {
+            residual.push(AS_ITS_OWNER.to_owned());
+        }
         Isolation { backend: backend.to_owned(), level, residual }
     }
 }
@@ -226,3 +229,6 @@ const PUBLIC_NETWORK: &str =
     "A task that asks for the public network shares the host's, its loopback services included.";
 const WORKSPACE: &str = "The workspace is the host's own directory: what commands do to it is done, without a limit \
                          on its size.";
+const AS_ITS_OWNER: &str = "An engine that is root runs its sessions as the owner of the workspace: the number of an \
+                            account's processes is not limited, and permission bits, owners and times of its other \
+                            files can be changed.";

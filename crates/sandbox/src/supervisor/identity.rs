@@ -102,7 +102,14 @@ impl Identity {
 
     /// Whether processes elsewhere never count against this user's limit.
     pub(super) fn is_exclusive(&self) -> bool {
-        matches!(self, Self::Assigned { .. })
+        match self {
+            Self::Assigned { .. } => true,
+            // A directory given to one of the ids that are kept for sessions, which are nobody's account.
+            Self::Owner { uid, .. } => {
+                own_map().ok().and_then(assignable).is_some_and(|range| range.holds(*uid))
+            }
+            Self::Inherited { .. } => false,
+        }
     }
 }
 
@@ -124,6 +131,11 @@ struct Assignable {
 }
 
 impl Assignable {
+    fn holds(self, uid: u32) -> bool {
+        uid >= self.first
+            && u64::from(uid - self.first) < u64::from(self.count) * u64::from(self.step)
+    }
+
     fn draw(self) -> Result<Identity, Failure> {
         let random = random().doing("drawing a random number")?;
         let index = (random % u64::from(self.count)) as u32;
@@ -170,6 +182,18 @@ mod tests {
     fn a_container_gives_its_upper_end() {
         let range = Assignable { first: 60_000, count: 4_000, step: 1 };
         assert_eq!(assignable("0 100000 65536\n"), Some(range));
+    }
+
+    #[test]
+    fn what_is_drawn_is_held_and_no_account_is() {
+        for map in ["0 0 4294967295\n", "0 100000 65536\n"] {
+            let range = assignable(map).unwrap();
+            for _ in 0..100 {
+                assert!(range.holds(range.draw().ok().unwrap().uid()));
+            }
+            assert!(![0, 1000, 59_999, 65_534].into_iter().any(|uid| range.holds(uid)));
+            assert!(!range.holds(u32::MAX));
+        }
     }
 
     #[test]
