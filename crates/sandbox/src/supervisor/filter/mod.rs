@@ -4,11 +4,12 @@
 //! calls kill the process.
 
 mod allowed;
+mod program;
 
 use std::collections::BTreeMap;
 
 use rustix::io::Errno;
-use seccompiler::{BpfProgram, apply_filter, sock_filter};
+use seccompiler::{BpfProgram, apply_filter};
 
 use super::failure::Failure;
 use crate::wire::Confinement;
@@ -123,12 +124,8 @@ fn narrowed() -> Rules {
 
 /// `openat2` hides the mode of a new file behind a pointer, where no filter can look. Programs fall back to `openat`.
 fn without_openat2() -> BpfProgram {
-    vec![
-        load(0),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ, 1, number(libc::SYS_openat2)),
-        instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
-        instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW),
-    ]
+    let absent = number(libc::SYS_openat2);
+    program::write(&[(0, Fate::Allowed), (absent, Fate::Absent), (absent + 1, Fate::Allowed)])
 }
 
 /// A file that runs as its owner would outlive the session where a directory of the host's is shared: no such
@@ -250,109 +247,7 @@ fn program(more: &[i64], rules: &Rules) -> BpfProgram {
             runs.push((number(call), fate));
         }
     }
-    let mut program = vec![
-        load(4),
-        // "Ours: over the next."
-        sock_filter {
-            code: (libc::BPF_JMP | libc::BPF_JEQ) as u16,
-            jt: 1,
-            jf: 0,
-            k: architecture(),
-        },
-        instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_KILL_PROCESS),
-        load(0),
-    ];
-    program.extend(decide(&runs));
-    program
-}
-
-/// Halves the runs until one is left.
-fn decide(runs: &[(u32, Fate)]) -> BpfProgram {
-    let (below, above) = runs.split_at(runs.len() / 2);
-    let Some((middle, fate)) = above.first() else { return BpfProgram::new() };
-    if below.is_empty() {
-        return leaf(*middle, fate);
-    }
-    let below = decide(below);
-    let jump =
-        |jt, jf| sock_filter { code: (libc::BPF_JMP | libc::BPF_JGE) as u16, jt, jf, k: *middle };
-    let mut program = match u8::try_from(below.len()) {
-        Ok(over) => vec![jump(over, 0)],
-        // "Below the middle: over the jump", which leads further than a comparison can.
-        Err(_) => {
-            let length = u32::try_from(below.len()).unwrap_or(u32::MAX);
-            vec![jump(0, 1), instruction(libc::BPF_JMP | libc::BPF_JA, 0, length)]
-        }
-    };
-    program.extend(below);
-    program.extend(decide(above));
-    program
-}
-
-fn leaf(call: u32, fate: &Fate) -> BpfProgram {
-    let refused = libc::SECCOMP_RET_ERRNO | Errno::PERM.raw_os_error().unsigned_abs();
-    let returned = match fate {
-        Fate::Allowed => libc::SECCOMP_RET_ALLOW,
-        Fate::Refused => refused,
-        Fate::Absent => libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs(),
-        Fate::Judged(rules) => {
-            // As from a kernel that lacks the family: programs that ask for the audit log, `groupadd` for one, give up
-            // when they are forbidden to, and go on without where there is none.
-            let refused = match i64::from(call) {
-                libc::SYS_socket => {
-                    libc::SECCOMP_RET_ERRNO | Errno::AFNOSUPPORT.raw_os_error().unsigned_abs()
-                }
-                _ => refused,
-            };
-            let mut program: BpfProgram =
-                rules.iter().flat_map(|rule| judge(rule, refused)).collect();
-            program.push(instruction(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW));
-            return program;
-        }
-    };
-    vec![instruction(libc::BPF_RET, 0, returned)]
-}
-
-/// Returns `refused` when all of `rule` holds, and goes on behind itself otherwise.
-fn judge(rule: &Rule, refused: u32) -> BpfProgram {
-    let mut program = BpfProgram::new();
-    for (index, (argument, test)) in rule.iter().enumerate() {
-        // Over the tests that are left, two instructions each, and the return.
-        let over = u8::try_from(2 * (rule.len() - index - 1) + 1).unwrap_or(u8::MAX);
-        let (jump, jt, jf, k) = match *test {
-            Test::Is(value) => (libc::BPF_JEQ, 0, over, value),
-            Test::IsNot(value) => (libc::BPF_JEQ, over, 0, value),
-            Test::HasAny(bits) => (libc::BPF_JSET, 0, over, bits),
-        };
-        program.push(load(ARGUMENTS + 8 * u32::from(*argument)));
-        program.push(sock_filter { code: (libc::BPF_JMP | jump) as u16, jt, jf, k });
-    }
-    program.push(instruction(libc::BPF_RET, 0, refused));
-    program
-}
-
-/// Where the arguments begin in the kernel's description of a call, 64 bits each, the low ones first.
-const ARGUMENTS: u32 = 16;
-
-/// Loads the word at `offset` of the kernel's description of a call: 0 is its number, 4 the architecture.
-fn load(offset: u32) -> sock_filter {
-    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, offset)
-}
-
-/// `jf` counts the instructions to skip when a comparison fails.
-fn instruction(code: u32, jf: u8, k: u32) -> sock_filter {
-    sock_filter { code: code as u16, jt: 0, jf, k }
-}
-
-/// The architecture as the kernel's audit names it: the machine of the ELF format, 64 bits, little endian.
-fn architecture() -> u32 {
-    const SIXTY_FOUR_BITS_LITTLE_ENDIAN: u32 = 0xC000_0000;
-    SIXTY_FOUR_BITS_LITTLE_ENDIAN
-        | match std::env::consts::ARCH {
-            "aarch64" => 183,
-            "riscv64" => 243,
-            _ => 62,
-        }
+    program::write(&runs)
 }
 
 fn number(call: i64) -> u32 {
@@ -361,6 +256,9 @@ fn number(call: i64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use seccompiler::sock_filter;
+
+    use super::program::architecture;
     use super::*;
 
     #[test]
@@ -467,6 +365,44 @@ mod tests {
                 Fate::Judged(_) => libc::SECCOMP_RET_ALLOW,
             };
             proptest::prop_assert_eq!(run(&program(&[], &rules), number(call), &arguments), expected);
+        }
+    }
+
+    /// The kernel compiles it for each session.
+    #[test]
+    fn the_programs_are_short() {
+        let filter = Filter::compile();
+        let programs = [&filter.namespace, &filter.root, &filter.shared_kernel];
+        assert!(programs.iter().all(|program| program.len() < 180), "{}", filter.namespace.len());
+    }
+
+    proptest::proptest! {
+        /// Ours are so short that a comparison reaches everything; here most targets lie too far for one.
+        #[test]
+        fn a_long_program_does_what_its_rules_say(
+            fates in proptest::collection::vec((0..6_u32, 0..8_usize), 1..400),
+            call in 0..1_600_u32,
+            argument in 0..8_u64,
+        ) {
+            let fate = |(kind, length): &(u32, usize)| match kind {
+                0 => Fate::Allowed,
+                1 => Fate::Refused,
+                2 => Fate::Absent,
+                _ => Fate::Judged(vec![vec![(1, Test::HasAny(*kind)), (0, Test::IsNot(*kind))]; *length]),
+            };
+            let runs: Vec<(u32, Fate)> =
+                fates.iter().enumerate().map(|(index, it)| (index as u32 * 4, fate(it))).collect();
+            let arguments = [argument, argument, 0, 0, 0, 0];
+            let refused = |errno: i32| libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
+            let expected = match &runs[(call as usize / 4).min(runs.len() - 1)].1 {
+                Fate::Refused => refused(libc::EPERM),
+                Fate::Absent => refused(libc::ENOSYS),
+                Fate::Judged(rules) if rules.iter().any(|rule| refuses(rule, &arguments)) => {
+                    refused(libc::EPERM)
+                }
+                _ => libc::SECCOMP_RET_ALLOW,
+            };
+            proptest::prop_assert_eq!(run(&program::write(&runs), call, &arguments), expected);
         }
     }
 }
