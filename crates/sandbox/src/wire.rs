@@ -156,10 +156,10 @@ pub(crate) struct Numbered<T> {
 /// Session to engine.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
-    /// From the spawner: the session's first process runs; its pidfd travels along.
+    /// From the spawner: a view's process runs that outlives its others; its pidfd travels along.
     Started,
-    /// The session is ready; `root` is where its private directory lies, empty when it has a root
-    /// of its own; `lacks` is what of its isolation this kernel has not, in words.
+    /// The session is ready; a pidfd of its first process travels along. `root` is where its private directory lies, empty
+    /// when it has a root of its own; `lacks` is what of its isolation this kernel has not, in words.
     Opened { root: String, lacks: Vec<String> },
     /// The session could not be opened.
     Failed { doing: String, errno: i32 },

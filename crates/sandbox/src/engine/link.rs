@@ -52,10 +52,11 @@ impl Link {
         })
     }
 
-    /// Waits until the session is open; returns its private directory, empty when it has its own root.
-    pub(crate) async fn opened(&self) -> Result<String> {
+    /// Waits until the session is open; returns its private directory, empty when it has its own root. The end of a `view` is
+    /// that of a process of which the spawner tells.
+    pub(crate) async fn opened(&self, view: bool) -> Result<String> {
         // The spawner and the session speak independently: either may be heard first.
-        let (mut started, mut opened) = (false, None);
+        let (mut started, mut opened) = (!view, None);
         loop {
             if let Some(root) = opened.take_if(|_| started) {
                 return Ok(root);
@@ -65,7 +66,10 @@ impl Link {
                     *lock(&self.process) = fds.pop();
                     started = true;
                 }
-                Ok(Some((Numbered { body: Reply::Opened { root, .. }, .. }, _))) => {
+                Ok(Some((Numbered { body: Reply::Opened { root, .. }, .. }, mut fds))) => {
+                    if !view {
+                        *lock(&self.process) = fds.pop();
+                    }
                     opened = Some(root);
                 }
                 Ok(Some((Numbered { body: Reply::Failed { doing, errno }, .. }, _))) => {

@@ -73,7 +73,7 @@ impl LocalSession {
         let opening = async {
             let link = Link::new(spawner.request(plan, given).await?)?;
             // Dropped half-way, the socket closes, and what was started ends.
-            let root = link.opened().await?;
+            let root = link.opened(plan.view).await?;
             Ok((Arc::new(link), root))
         };
         let (link, root) = tokio::time::timeout(patience, opening).await.map_err(|_| {

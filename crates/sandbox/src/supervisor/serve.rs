@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, test_kill_process, wait, waitid,
+    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, pidfd_open,
+    test_kill_process, wait, waitid,
 };
 
 use super::command::Bounds;
@@ -63,7 +64,11 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let children = sys::child_signals().doing("watching child processes")?;
     let opened = Reply::Opened { root: place.private_root(), lacks };
-    wire::send(socket.as_fd(), &numbered(opened), &[], true).doing("answering the engine")?;
+    // Closed before there is any command.
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).doing("opening the session's process")?;
+    wire::send(socket.as_fd(), &numbered(opened), &[own.as_fd()], true)
+        .doing("answering the engine")?;
+    drop(own);
     let mut server = Server { socket, place, running: HashMap::new(), bounds, memory };
     // Any error here means that the engine is gone or the socket is broken: the session ends.
     let _ = server.serve(&children);

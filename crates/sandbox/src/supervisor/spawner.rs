@@ -161,8 +161,10 @@ impl Spawner {
                 if self.live.len() >= CROWD {
                     live.group.iter_mut().for_each(SessionGroup::close);
                 }
-                let pidfd = [live.child.pidfd.as_fd()];
-                let _ = wire::send(socket.as_fd(), &numbered(Reply::Started), &pidfd, true);
+                if plan.view {
+                    let pidfd = [live.child.pidfd.as_fd()];
+                    let _ = wire::send(socket.as_fd(), &numbered(Reply::Started), &pidfd, true);
+                }
                 self.live.push(live);
             }
             Err(failure) => {
