@@ -75,7 +75,8 @@ async fn until_interrupted(options: &Options) -> ExitCode {
     let ended = tokio::select! {
         // The signals first: they are listened to before anything is begun.
         biased;
-        () = interrupted() => {
+        // A plan has nothing to lose, and looks up from nothing: the signals end it as they end any program.
+        () = interrupted(), if !options.plan => {
             eprintln!("\ninterrupted: nothing that was finished is lost");
             hint_at_resume(state.as_ref());
             return ExitCode::from(INTERRUPTED);

@@ -128,6 +128,20 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
     {
         assert!(stdout(&output).contains(told), "{told}: {}", stdout(&output));
     }
+    let extras = ["--controls", "--bar", "5", "--max-trials", "7", "--max-tokens", "100", "--json"];
+    let output = small(&home, &[&["--plan"], &extras[..]].concat());
+    let forecast: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Once what was asked for at the end was left out, and what caps a run said nothing.
+    assert_eq!(forecast["trials_at_most"], 7, "{forecast}");
+    assert_eq!(forecast["tokens_at_most"], 100, "{forecast}");
+    let judged = forecast["trials"]["total"].as_u64().unwrap()
+        - forecast["trials"]["claim"].as_u64().unwrap();
+    assert!(forecast["controls_at_most"].as_u64().unwrap() > judged, "{forecast}");
+    assert!(forecast["calibration_at_most"].as_u64().unwrap() > 0, "{forecast}");
+    let output = run(&home, &["--plan", "--attempts", "2000"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let output = run(&home, &["--plan", "--rounds", "4294967295", "--prune"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let output = run(&home, &["--plan", "--gate", "sequential"]);
     let told = "by the safe start (worth 60 edits, 6 tasks), 0 edits and 0 tasks of this run";
     assert!(stdout(&output).contains(told), "{}", stdout(&output));

@@ -13,6 +13,7 @@ mod architecture;
 mod audit;
 mod bounds;
 mod bundle;
+mod characteristics;
 mod cli;
 mod guards;
 mod identity;

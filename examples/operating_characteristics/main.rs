@@ -35,7 +35,7 @@ struct Options {
     #[arg(long)]
     world: Vec<PathBuf>,
     /// Runs of evolution for each rule and world; single decisions get ten times as many.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     replicates: u64,
     /// Everything random comes from it.
     #[arg(long, default_value_t = 1)]

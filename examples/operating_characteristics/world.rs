@@ -155,8 +155,14 @@ impl World {
                 "'pass_rates' needs parts whose 'weight', 'a' and 'b' are positive".to_owned(),
             );
         }
+        let spread = |name: &str, value: f64| {
+            (value.is_nan() || value < 0.0)
+                .then(|| format!("'{name}' is {value}: give a number that is not negative"))
+        };
         let of_edits = match &self.edits {
-            Edits::Uniform { .. } => None,
+            Edits::Uniform { sd, scatter, .. } => {
+                spread("sd", *sd).or_else(|| spread("scatter", *scatter))
+            }
             Edits::Targeted { signatures: 0, .. } => {
                 Some("'signatures' must be at least 1".to_owned())
             }
@@ -165,10 +171,13 @@ impl World {
             } => share("share", *of)
                 .or_else(|| share("before", *before))
                 .or_else(|| share("after", *after))
+                .or_else(|| share("mends", *mends))
+                .or_else(|| share("mends_and_hurts", *mends_and_hurts))
                 .or_else(|| share("mends + mends_and_hurts", mends + mends_and_hurts))
                 .or_else(|| share("misread", *misread)),
         };
         share("flaky", self.flaky)
+            .or_else(|| spread("coupling", self.coupling))
             .or_else(|| share("missing.share", self.missing.share))
             .or_else(|| share("missing.rate", self.missing.rate))
             .or(of_edits)

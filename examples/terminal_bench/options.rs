@@ -50,10 +50,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_1())]
     pub(crate) rounds: u32,
     /// Proposals a round.
-    #[arg(long, value_name = "K", default_value_t = 4, value_parser = at_least_1())]
+    #[arg(long, value_name = "K", default_value_t = 4, value_parser = up_to(100))]
     pub(crate) width: u32,
     /// Attempts at each task when a harness is measured.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_1())]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = up_to(1000))]
     pub(crate) attempts: u32,
     /// Attempts at each sealed task for the final claim.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_1())]
@@ -144,6 +144,11 @@ fn dollars(text: &str) -> Result<f64, String> {
 
 fn at_least_1() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
+}
+
+/// More of these is a slip of the finger, and a plan of it would be simulated for hours.
+fn up_to(most: i64) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=most)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -16,11 +16,18 @@ use crate::wire::price;
 struct Forecast {
     plan: Plan,
     trials: Planned,
-    tokens_at_most: u64,
-    /// `null` when the model's price is not known.
-    usd_at_most: Option<f64>,
     /// With `--prune`: what taking out every edit adds at most, when every proposal was promoted.
     pruning_at_most: u64,
+    /// With `--controls`: three more judgements, and the seed harness sampled with as many trials as evolution took.
+    controls_at_most: u64,
+    /// With `--bar`: one more assessment.
+    calibration_at_most: u64,
+    /// All of these together, or what `--max-trials` allows.
+    trials_at_most: u64,
+    /// Of these trials, or what `--max-tokens` allows.
+    tokens_at_most: u64,
+    /// The same, or what `--max-cost` allows; `null` when the model's price is not known and there is no such limit.
+    usd_at_most: Option<f64>,
     /// On average, if every trial took all the tokens it may: nobody knows yet how many it takes.
     usd_expected_at_most: Option<f64>,
     /// What the gate expects before the run has taught anything; `null` for a gate without a prior.
@@ -63,15 +70,33 @@ impl Forecast {
         let gate = gate(rules.gate, options);
         let trials = plan.at_worst(gate.as_ref());
         let outlook = plan.outlook(gate.as_ref(), options.seed);
-        let tokens = |trials: u64| trials.saturating_mul(limits(options).tokens);
+        let tokens = |trials: u64| {
+            let taken = trials.saturating_mul(limits(options).tokens);
+            taken.min(options.max_tokens.unwrap_or(u64::MAX))
+        };
         let price = price(options)?;
-        let usd = |trials| price.map(|price| dearest(&price, tokens(trials)));
+        let usd = |trials| {
+            let taken = price.map(|price| dearest(&price, tokens(trials)));
+            taken.into_iter().chain(options.max_cost).reduce(f64::min)
+        };
+        let pruning_at_most = pruning(options, &plan);
+        let evolution = trials.total.saturating_sub(trials.claim).max(u64::from(plan.sealed));
+        let judged = plan.one_judgement(gate.as_ref()).saturating_mul(3).saturating_add(evolution);
+        let controls_at_most = if options.controls { judged } else { 0 };
+        let calibration_at_most = options.bar.map_or(0, |_| plan.one_assessment());
+        let trials_at_most = [pruning_at_most, controls_at_most, calibration_at_most]
+            .into_iter()
+            .fold(trials.total, u64::saturating_add)
+            .min(options.max_trials.unwrap_or(u64::MAX));
         Ok(Self {
             plan,
             trials,
-            tokens_at_most: tokens(trials.total),
-            usd_at_most: usd(trials.total),
-            pruning_at_most: pruning(options, &plan),
+            pruning_at_most,
+            controls_at_most,
+            calibration_at_most,
+            trials_at_most,
+            tokens_at_most: tokens(trials_at_most),
+            usd_at_most: usd(trials_at_most),
             usd_expected_at_most: usd(outlook.expected),
             prior: gate.prior(&Docket::default()),
             outlook,
@@ -94,14 +119,32 @@ impl Forecast {
                 "pruning at most {} trials more: {} attempts with and without each of {} edits",
                 self.pruning_at_most,
                 Pruning::default().attempts,
-                plan.rounds * plan.width
+                plan.rounds.saturating_mul(plan.width)
+            );
+        }
+        if self.controls_at_most > 0 {
+            println!(
+                "controls at most {} trials more: three judgements, and as many samples as evolution takes",
+                self.controls_at_most
+            );
+        }
+        if self.calibration_at_most > 0 {
+            println!("calibration     {} trials more, for --bar", self.calibration_at_most);
+        }
+        if let Some(most) = options.max_trials {
+            println!(
+                "never beyond    {most} trials, by --max-trials; what follows is counted without it"
             );
         }
         println!(
             "trials expected {}, if one proposal in four mends what it targets and the others do nothing (simulated)",
             outlook.expected
         );
-        println!("tokens at most  {} ({} a trial)", self.tokens_at_most, limits(options).tokens);
+        println!(
+            "tokens at most  {} ({} a trial; mining and proposing come on top, below --max-tokens)",
+            self.tokens_at_most,
+            limits(options).tokens
+        );
         match (self.usd_at_most, self.usd_expected_at_most) {
             (Some(most), Some(expected)) => {
                 println!(
@@ -152,7 +195,8 @@ fn pruning(options: &Options, plan: &Plan) -> u64 {
         return 0;
     }
     let block = u64::from(plan.held_in + plan.held_out) * u64::from(Pruning::default().attempts);
-    block * (u64::from(plan.rounds) * u64::from(plan.width) + 1)
+    let edits = u64::from(plan.rounds).saturating_mul(u64::from(plan.width));
+    block.saturating_mul(edits.saturating_add(1))
 }
 
 /// The level that a gate keeps over the whole run, if it keeps one.

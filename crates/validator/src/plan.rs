@@ -62,10 +62,11 @@ impl Plan {
         let judged = |cases: u64| {
             // The incumbent's trials beside them are shared by all cases of a phase.
             let shared = if cases > 0 { u64::from(incumbent) } else { 0 };
-            rounds * tasks * (cases * u64::from(candidate) + shared)
+            let each = cases.saturating_mul(u64::from(candidate)).saturating_add(shared);
+            rounds.saturating_mul(tasks).saturating_mul(each)
         };
         let compositions = ForwardSelection::worst_case(self.width as usize) as u64;
-        let assess = rounds * tasks * u64::from(self.attempts);
+        let assess = rounds.saturating_mul(tasks).saturating_mul(u64::from(self.attempts));
         let (judge, compose) = (judged(u64::from(self.width)), judged(compositions));
         let claim = self.claim();
         Planned {
@@ -73,7 +74,7 @@ impl Plan {
             judge,
             compose,
             claim,
-            total: assess + judge + compose + claim,
+            total: [judge, compose, claim].into_iter().fold(assess, u64::saturating_add),
             smallest_effect: smallest_effect(tasks, candidate),
             smallest_targeted_effect: smallest_effect(self.targeted(), candidate),
         }
@@ -81,6 +82,17 @@ impl Plan {
 }
 
 impl Plan {
+    /// Trials of one candidate's judgement at worst, those of the incumbent beside it included: what each control takes.
+    pub fn one_judgement(&self, gate: &dyn Gate) -> u64 {
+        let WorstCase { candidate, incumbent } = gate.worst_case(self.attempts);
+        self.tasks().saturating_mul(u64::from(candidate) + u64::from(incumbent))
+    }
+
+    /// Trials to measure a harness once.
+    pub fn one_assessment(&self) -> u64 {
+        self.tasks().saturating_mul(u64::from(self.attempts))
+    }
+
     /// Tasks of both gating splits.
     fn tasks(&self) -> u64 {
         u64::from(self.held_in) + u64::from(self.held_out)
@@ -93,7 +105,7 @@ impl Plan {
 
     /// Trials of the final claim.
     fn claim(&self) -> u64 {
-        2 * u64::from(self.sealed) * u64::from(self.claim_attempts)
+        u64::from(self.sealed).saturating_mul(2).saturating_mul(u64::from(self.claim_attempts))
     }
 }
 
@@ -133,6 +145,17 @@ mod tests {
         claim_attempts: 2,
         targets: None,
     };
+
+    /// It once panicked, or wrapped to a small number.
+    #[test]
+    fn a_plan_beyond_all_numbers_is_the_largest_number() {
+        let all = u32::MAX;
+        let endless =
+            Plan { width: all, rounds: all, attempts: all, claim_attempts: all, ..PAPER_SIZE };
+        for kind in [GateKind::Paper, GateKind::Sequential, GateKind::Strict] {
+            assert_eq!(endless.at_worst(kind.gate().as_ref()).total, u64::MAX);
+        }
+    }
 
     #[test]
     fn the_papers_run_costs_what_one_counts_by_hand() {

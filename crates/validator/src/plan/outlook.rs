@@ -42,11 +42,11 @@ impl Plan {
     pub fn outlook(&self, gate: &dyn Gate, seed: u64) -> Outlook {
         let null = self.share(gate, Effect::Null, NULLS, seed);
         let candidates = f64::from(self.rounds.saturating_mul(self.width));
-        let assess = u64::from(self.rounds) * self.tasks() * u64::from(self.attempts);
+        let assess = u64::from(self.rounds).saturating_mul(self.one_assessment());
         let judge = f64::from(self.rounds) * self.round_trials(gate, seed);
         Outlook {
             attempts: self.attempts,
-            expected: assess + judge.round() as u64 + self.claim(),
+            expected: assess.saturating_add(judge.round() as u64).saturating_add(self.claim()),
             false_promotion: null,
             false_promotion_error: (null.max(1.0 / f64::from(NULLS)) * (1.0 - null)
                 / f64::from(NULLS))
@@ -95,8 +95,9 @@ impl Plan {
         let mut trials = 0;
         for round in 0..ROUNDS {
             let mut bench = Bench::new(*self, seed.wrapping_add(u64::from(round)));
-            let first = round * self.width;
-            let effects: Vec<Effect> = (first..first + self.width).map(helps).collect();
+            let first = round.wrapping_mul(self.width);
+            let effects: Vec<Effect> =
+                (0..self.width).map(|index| helps(first.wrapping_add(index))).collect();
             let ended = bench.hear(gate, &effects);
             trials += ended.trials;
             if ended.promoted() > 1 {
