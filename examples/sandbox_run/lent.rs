@@ -15,6 +15,11 @@ const USERS: [std::ops::Range<u32>; 2] = [0x4000_0000..0x7000_0000, 60_000..64_0
 /// What lies deeper stays whose it is: each level takes two descriptors.
 const DEPTH: usize = 256;
 const ROOT: u32 = 0;
+/// What the machine itself lives in, each with all below it.
+const SYSTEM: [&str; 10] =
+    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
+/// Directories whose owner others rely on; what is below them may be anybody's work.
+const SHARED: [&str; 8] = ["/home", "/opt", "/root", "/run", "/srv", "/tmp", "/var", "/var/lib"];
 
 /// Root's entries of a directory belong to another user until this is dropped.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ impl Lent {
     /// Lends what root owns in `directory`; `None` where it is not root's, or this is not root.
     ///
     /// # Errors
-    /// [`ErrorKind::Sandbox`] when its owner cannot be changed.
+    /// [`ErrorKind::InvalidInput`] for what the machine itself lives in; [`ErrorKind::Sandbox`] when its owner cannot be changed.
     pub(crate) fn of(directory: &Path) -> Result<Option<Self>> {
         let failed = |errno: Errno| {
             let doing = format!("lending {} to a user who is not root", directory.display());
@@ -38,6 +43,13 @@ impl Lent {
         let top = fstat(&opened).map_err(failed)?;
         if top.st_uid != ROOT || !rustix::process::geteuid().is_root() {
             return Ok(None);
+        }
+        if is_the_machines(directory) {
+            let why = format!(
+                "what root owns in {} would belong to another user meanwhile: name a directory of the work's own, or a stronger --level",
+                directory.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, why));
         }
         let mut tried = Errno::INVAL;
         for users in USERS {
@@ -68,6 +80,14 @@ impl Drop for Lent {
             );
         }
     }
+}
+
+/// Whether the machine would miss this directory, or one below it. It is absolute, and no link.
+fn is_the_machines(directory: &Path) -> bool {
+    let system = SYSTEM.iter().map(Path::new);
+    system.chain([Path::new("/")]).any(|at| at.starts_with(directory))
+        || SYSTEM.iter().any(|at| directory.starts_with(at))
+        || SHARED.iter().any(|at| directory == Path::new(at))
 }
 
 fn one_of(users: std::ops::Range<u32>) -> u32 {

@@ -127,6 +127,19 @@ fn exec_works_in_a_directory_of_roots() {
     }
 }
 
+/// Its owner would be another one meanwhile. Asked of the one such place whose owner nobody can change, should it not be refused.
+#[test]
+fn what_the_machine_lives_in_is_not_lent() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for directory in ["/proc", "/proc/sys"] {
+        let (code, _, stderr) = exec("landlock", &["--workspace", directory], "true");
+        let told = stderr.contains("would belong to another user");
+        assert!(code == 2 && told, "{directory}: {code}: {stderr}");
+    }
+}
+
 /// Whoever reads the output decided when the time was over: nothing ended while they did not.
 #[test]
 fn a_time_out_needs_nobody_to_read() {
