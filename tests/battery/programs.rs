@@ -322,6 +322,31 @@ fn exec_names_what_is_left_undefended() {
     }
 }
 
+/// A number of processes beyond what control groups take once lowered the level.
+#[test]
+fn a_limit_beyond_all_lowers_no_level() {
+    let Some(best) = levels().first().copied() else { return };
+    let limits = [
+        "--pids",
+        "4294967295",
+        "--memory",
+        "18446744073709551615",
+        "--disk",
+        "18446744073709551615",
+    ];
+    let (code, _, stderr) = exec("auto", &limits, "true");
+    let named = if best == "landlock" { "restricted" } else { best };
+    assert!(code == 0 && stderr.contains(&format!("({named})")), "{code}: {stderr}");
+}
+
+/// It said "yes" where nobody had asked the kernel.
+#[test]
+fn doctor_asks_the_kernel_whether_landlock_is_there() {
+    let (_, stdout, _) = said(&program("doctor").output().unwrap());
+    let line = stdout.lines().find(|line| line.trim().starts_with("Landlock ")).unwrap();
+    assert_eq!(line.contains("yes  files"), levels().contains(&"landlock"), "{line}");
+}
+
 #[test]
 fn doctor_tells_what_there_is() {
     let (code, stdout, stderr) = said(&program("doctor").output().unwrap());

@@ -20,6 +20,8 @@ const DISK_BYTES: u64 = 1 << 30;
 const BYTES_PER_INODE: u64 = 4096;
 /// Processes and threads of a session where nobody names a limit.
 const PROCESSES: u64 = 1024;
+/// With the session's first one beside them all that the kernel knows (`PID_MAX_LIMIT`): its control groups refuse more.
+const MOST_PROCESSES: u64 = (4 << 20) - 1;
 /// How long a trial session at construction may take to open.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -99,7 +101,8 @@ impl LocalSandbox {
             disk_bytes,
             inodes: options.inodes.unwrap_or((disk_bytes / BYTES_PER_INODE).max(1024)),
             processes: lower(asked.processes.map(u64::from), options.processes.map(u64::from))
-                .unwrap_or(PROCESSES),
+                .unwrap_or(PROCESSES)
+                .min(MOST_PROCESSES),
             memory_bytes,
             cpus: lower(asked.cpus, options.cpus),
             network: self.network(&environment.network)?,

@@ -4,6 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use landlock::{
+    AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetError, Scope,
+};
+
 /// One thing that isolation builds on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -24,7 +28,7 @@ impl fmt::Display for Feature {
     }
 }
 
-/// Looks at each. Reads files only; [`detect`](crate::detect) is what tries.
+/// Looks at each. Changes nothing; [`detect`](crate::detect) is what tries.
 pub fn features() -> Vec<Feature> {
     let feature = |name, found, remedy| Feature { name, found, remedy };
     vec![
@@ -44,7 +48,11 @@ pub fn features() -> Vec<Feature> {
             setting("kernel.apparmor_restrict_unprivileged_userns", |value| value != "1"),
             "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile that grants `userns`",
         ),
-        feature("Landlock", landlock(), "Add `landlock` to the kernel's `lsm=` parameter."),
+        feature(
+            "Landlock",
+            landlock(),
+            "Linux 5.13 or newer, `landlock` in the kernel's `lsm=` parameter, and a container profile that allows its calls.",
+        ),
         feature("seccomp", seccomp(), "The kernel needs CONFIG_SECCOMP_FILTER."),
         feature(
             "control groups",
@@ -86,13 +94,20 @@ fn setting(name: &str, allows: impl Fn(&str) -> bool) -> Found {
     }
 }
 
+/// Asked of the kernel: the list of security modules is often closed to readers, and a container's profile may forbid the calls.
 fn landlock() -> Found {
-    match fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(list) if list.contains("landlock") => Ok(format!("in {}", list.trim())),
-        Ok(list) => Err(format!("not in {}", list.trim())),
-        Err(_) => {
-            Ok("the list of security modules cannot be read; see the levels below".to_owned())
+    let made = |scopes: bool| -> std::result::Result<(), RulesetError> {
+        let strictly = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        let rules = strictly.handle_access(AccessFs::Execute)?;
+        let rules = if scopes { rules.scope(Scope::Signal)? } else { rules };
+        rules.create().map(drop)
+    };
+    match (made(false), made(true)) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(()), Err(_)) => {
+            Ok("files; Linux 6.12 or newer brings scopes for signals and sockets".to_owned())
         }
+        (Ok(()), Ok(())) => Ok("files, and scopes for signals and sockets".to_owned()),
     }
 }
 
