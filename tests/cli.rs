@@ -138,6 +138,12 @@ fn a_plan_spends_nothing_and_leaves_nothing() {
         - forecast["trials"]["claim"].as_u64().unwrap();
     assert!(forecast["controls_at_most"].as_u64().unwrap() > judged, "{forecast}");
     assert!(forecast["calibration_at_most"].as_u64().unwrap() > 0, "{forecast}");
+    // No number was below no noise, and so was no bar at all.
+    for bar in ["nan", "0", "101", "inf", "five"] {
+        let output = run(&home, &["--plan", "--bar", bar]);
+        assert_eq!(output.status.code(), Some(2), "{bar}: {}", stderr(&output));
+        assert!(stderr(&output).contains("points above 0"), "{bar}: {}", stderr(&output));
+    }
     let output = run(&home, &["--plan", "--attempts", "2000"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let output = run(&home, &["--plan", "--rounds", "4294967295", "--prune"]);

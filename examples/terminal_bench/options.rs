@@ -115,7 +115,7 @@ pub(crate) struct Options {
     pub(crate) prune: bool,
     /// The smallest change in pass rate, in points, that the run is to tell from nothing. It is calibrated by a byte-identical harness
     /// before anything is judged, and a bar below the noise is refused.
-    #[arg(long, value_name = "POINTS")]
+    #[arg(long, value_name = "POINTS", value_parser = points)]
     pub(crate) bar: Option<f64>,
     /// Spend nothing: print what the run would take.
     #[arg(long)]
@@ -134,6 +134,13 @@ pub(crate) struct Options {
 fn factor(text: &str) -> Result<f64, String> {
     let sensible = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
     sensible.ok_or_else(|| format!("'{text}' is not a factor: write a number above 0, such as 1.1"))
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let sensible = text.parse().ok().filter(|points: &f64| *points > 0.0 && *points <= 100.0);
+    sensible.ok_or_else(|| {
+        format!("'{text}' is no change in pass rate: write points above 0 and up to 100, such as 5")
+    })
 }
 
 fn dollars(text: &str) -> Result<f64, String> {
