@@ -46,24 +46,21 @@ const ANCESTOR: f64 = 0.25;
 
 impl Pool {
     /// The method of moments for the beta-binomial: E[p] from `x / n`, E[p²] from `x (x − 1) / (n (n − 1))`, both unbiased
-    /// (Kleinman, *Proportions with extraneous variance*, JASA 1973), with a safe start of some tasks.
+    /// (Kleinman, *Proportions with extraneous variance*, JASA 1973), with a safe start of some tasks. How alike attempts at one task
+    /// are is told by tasks with several of them alone, the attempts of untouched ancestors included: a mean of other
+    /// tasks beside their squares would be one of another pool.
     pub(super) fn of(evidence: &Evidence) -> Self {
-        let (mut mean, mut square) =
-            ((START_MEAN * START_TASKS, START_TASKS), (START_SQUARE * START_TASKS, START_TASKS));
+        let mut all = Moments::start();
+        let mut repeated = Moments::start();
         for task in GatingSplit::BOTH.iter().flat_map(|split| evidence.split(*split)) {
-            let Tally { passed, scored } = task.incumbent();
-            let (x, n) = (f64::from(passed), f64::from(scored));
-            if scored > 0 {
-                mean = (mean.0 + x / n, mean.1 + 1.0);
-            }
-            if scored > 1 {
-                square = (square.0 + x * (x - 1.0) / (n * (n - 1.0)), square.1 + 1.0);
+            let tally = task.incumbent() + task.untouched;
+            all.add(tally);
+            if tally.scored > 1 {
+                repeated.add(tally);
             }
         }
-        let mean = (mean.0 / mean.1).clamp(0.02, 0.98);
-        let between = square.0 / square.1 - mean * mean;
-        let correlation = (between / (mean * (1.0 - mean))).clamp(0.05, 0.95);
-        let weight = 1.0 / correlation - 1.0;
+        let mean = all.mean();
+        let weight = 1.0 / repeated.correlation() - 1.0;
         Self { a: mean * weight, b: (1.0 - mean) * weight }
     }
 
@@ -99,6 +96,41 @@ pub(super) fn expected(evidence: &Evidence) -> Vec<ExpectedRate> {
     GatingSplit::BOTH.into_iter().flat_map(on).collect()
 }
 
+/// Means over tasks, of pass rates and of their squares.
+#[derive(Clone, Copy, Debug)]
+struct Moments {
+    tasks: f64,
+    rate: f64,
+    square: f64,
+}
+
+impl Moments {
+    fn start() -> Self {
+        let tasks = START_TASKS;
+        Self { tasks, rate: START_MEAN * tasks, square: START_SQUARE * tasks }
+    }
+
+    /// Adds a task. Its square says nothing unless it was attempted more than once.
+    fn add(&mut self, tally: Tally) {
+        let Some(rate) = tally.rate() else { return };
+        let (passed, scored) = (f64::from(tally.passed), f64::from(tally.scored));
+        self.tasks += 1.0;
+        self.rate += rate;
+        self.square += rate * (passed - 1.0) / (scored - 1.0).max(1.0);
+    }
+
+    fn mean(&self) -> f64 {
+        (self.rate / self.tasks).clamp(0.02, 0.98)
+    }
+
+    /// Of two attempts at one task.
+    fn correlation(&self) -> f64 {
+        let mean = self.mean();
+        let between = self.square / self.tasks - mean * mean;
+        (between / (mean * (1.0 - mean))).clamp(0.05, 0.95)
+    }
+}
+
 /// These attempts at `each` of one of the incumbent's, and all together at `most` of them.
 fn discounted(tally: Tally, each: f64, most: f64) -> Lent {
     let (passed, scored) = (f64::from(tally.passed), f64::from(tally.scored));
@@ -124,6 +156,34 @@ mod tests {
         let Beta { a, b } = Pool::of(&Evidence::default()).beta();
         assert!((a - START.a).abs() < 1e-5 && (b - START.b).abs() < 1e-5, "Beta({a}, {b})");
         assert!(expected(&Evidence::default()).is_empty());
+    }
+
+    /// Means of all tasks beside squares of none made tasks nearly alike: what passed once and what failed once, both at 85 %.
+    #[test]
+    fn single_attempts_do_not_make_tasks_alike() {
+        let once = |cell| TaskCells { assessed: vec![cell], ..TaskCells::new("t".into()) };
+        let mut held_in = vec![once(Cell::Passed); 18];
+        held_in.extend(vec![once(Cell::Failed); 2]);
+        let pool = Pool::of(&Evidence { held_in: held_in.clone(), ..Evidence::default() });
+        let Beta { a, b } = pool.beta();
+        assert!((a + b - (START.a + START.b)).abs() < 1e-4, "Beta({a}, {b})");
+        let [passed, failed] =
+            [&held_in[0], &held_in[19]].map(|task| pool.rate(task, Lent::default()).mean);
+        assert!(passed > 0.85 && failed < 0.5, "{passed}, {failed}");
+    }
+
+    #[test]
+    fn attempts_of_untouched_ancestors_tell_of_the_pool_and_those_of_others_do_not() {
+        let task = |untouched, ancestors| TaskCells {
+            untouched: Tally { passed: untouched, scored: untouched },
+            ancestors: Tally { passed: ancestors, scored: ancestors },
+            ..TaskCells::new("t".into())
+        };
+        let pool = |task: TaskCells| {
+            Pool::of(&Evidence { held_in: vec![task; 20], ..Evidence::default() }).beta()
+        };
+        assert!(pool(task(4, 0)).mean() > 0.8);
+        assert!((pool(task(0, 4)).mean() - 0.5).abs() < 1e-9);
     }
 
     #[test]
