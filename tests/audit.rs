@@ -94,3 +94,29 @@ fn a_verdict_that_does_not_follow_from_its_trials_is_found() {
     assert_eq!(found.status.code(), Some(1), "{said}{}", stderr(&found));
     assert!(said.contains("DOES NOT HOLD") && said.contains("judged again it is"), "{said}");
 }
+
+/// Only the verdicts of rounds were judged again.
+#[test]
+fn a_controls_verdict_that_does_not_follow_from_its_trials_is_found() {
+    for gate in ["paper", "sequential"] {
+        let home = TempDir::new().unwrap();
+        let options = format!("--state s --controls --gate {gate}");
+        let ended = command(&home, &with(&options)).output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        let tasks = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tasks");
+        let found = audit(&home, &["s", "--tasks", tasks]);
+        assert_eq!(found.status.code(), Some(0), "{gate}: {}{}", stdout(&found), stderr(&found));
+        retold(&home.path().join("s"), &home.path().join("lies"), |record| {
+            let Record::Controlled { arm } = record else { return };
+            let Some(decision) = &mut arm.decision else { return };
+            decision.verdict = match decision.verdict {
+                Verdict::Promote => Verdict::Reject,
+                _ => Verdict::Promote,
+            };
+        });
+        let found = audit(&home, &["lies", "--tasks", tasks]);
+        let said = stdout(&found);
+        assert_eq!(found.status.code(), Some(1), "{gate}: {said}{}", stderr(&found));
+        assert!(said.contains("the control 'A/A") && said.contains("judged again it is"), "{said}");
+    }
+}

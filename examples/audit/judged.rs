@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use harness_benchmark::{Loaded, Loader};
 use harness_core::{
-    Decision, ErrorKind, MinimalHarness, Prior, Rejudged, Replay, Replayed, ReplayedRound, Result,
+    Decision, ErrorKind, MinimalHarness, Prior, Rejudged, RejudgedControl, Replay, Replayed,
+    ReplayedRound, Result,
 };
 use harness_journal::{Audit, SqliteJournal};
 use harness_report::PriorSummary;
@@ -61,6 +62,12 @@ pub(crate) async fn again(
             }
         }
     }
+    for control in replay.judge_controls(&parsed.validator()).await? {
+        match control_differs(&control) {
+            None => same += 1,
+            Some(what) => judged.discrepancies.push(what),
+        }
+    }
     judged.told = format!("{same} verdicts judged again by '{rule}' and found the same");
     if open > 0 {
         judged.told += &format!("; {open} depend on the tasks themselves: give --tasks");
@@ -93,6 +100,23 @@ fn priors(one: &Rejudged) -> Option<(Option<Arc<Prior>>, Arc<Prior>)> {
 
 fn in_words(prior: &Prior) -> String {
     PriorSummary::from(prior).in_words()
+}
+
+fn control_differs(control: &RejudgedControl) -> Option<String> {
+    let (kind, recorded) = (control.kind.as_str(), control.recorded.verdict);
+    match &control.replayed {
+        Replayed::Decided(now) if now.verdict == recorded => None,
+        Replayed::Decided(now) => Some(format!(
+            "the control '{kind}' is recorded as {}, and judged again it is {}: {}",
+            recorded.as_str(),
+            now.verdict.as_str(),
+            now.reason
+        )),
+        Replayed::Short(_) => Some(format!(
+            "the recorded trials do not carry the verdict on the control '{kind}', which is {}",
+            recorded.as_str()
+        )),
+    }
 }
 
 fn validator(rule: Rule, tasks: Option<&Path>) -> Result<RegressionValidator> {

@@ -17,7 +17,7 @@ use harness_report::{
     write_atomically,
 };
 use harness_sandbox::TokioExecutor;
-use harness_validator::{Constraints, Gate, GateKind, Guards, RegressionValidator};
+use harness_validator::{Constraints, Gate, GateKind, Guards};
 use serde::Serialize;
 
 use crate::leaks::leaks;
@@ -70,9 +70,7 @@ pub(crate) async fn evolve(
         builder = builder.bar(points / 100.0);
     }
     if options.controls {
-        let group = ControlGroup::judged_by(
-            RegressionValidator::from(gate).with_reader(SignatureMiner::new()),
-        );
+        let group = ControlGroup::judged_by(rule(gate, options).validator());
         builder = builder.controls(group.with_edits(DocumentControls));
     }
     let mut engine = builder.build().await?;

@@ -82,7 +82,7 @@ pub use proposal::{Brief, PastProposal, Proposal};
 pub use proposer::Proposer;
 pub use reader::{Shown, SignatureReader};
 pub use redact::{RedactedWriter, Redactor};
-pub use replay::{Missing, Rejudged, Replay, Replayed, ReplayedRound};
+pub use replay::{Missing, Rejudged, RejudgedControl, Replay, Replayed, ReplayedRound};
 pub use sandbox::{
     Captured, Command, ExecOutput, Exit, File, Isolation, IsolationLevel, Listed, OutputLimit,
     Sandbox, SandboxPath, Session, list_by_command, stamp_by_command,

@@ -8,13 +8,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::arena::Arena;
-use crate::engine::{Earlier, JUDGE, RoundReport, typed_promotion, typed_proposal};
+use crate::engine::{
+    Control, ControlArm, ControlKind, Earlier, JUDGE, RoundReport, typed_promotion, typed_proposal,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::history::RunHistory;
 use crate::id::{Fingerprint, ProposalId, TaskName};
 use crate::journal::{Journal, Record};
 use crate::lineage::Lineage;
+use crate::placebo::Placebo;
 use crate::proposal::Proposal;
 use crate::runner::Order;
 use crate::split::Benchmark;
@@ -33,6 +36,7 @@ use crate::verdict::{Decision, Judged, Judgement};
 #[derive(Debug)]
 pub struct Replay<H: Harness> {
     rounds: Vec<RoundReport>,
+    controls: Vec<ControlArm>,
     lineage: Lineage<H>,
     trials: Arc<RecordedTrials>,
     consulted: Recorded,
@@ -59,6 +63,17 @@ pub struct ReplayedRound {
 pub struct Rejudged {
     /// The proposal.
     pub proposal: ProposalId,
+    /// What was decided.
+    pub recorded: Decision,
+    /// What is decided now.
+    pub replayed: Replayed,
+}
+
+/// A control with the recorded decision and the other one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RejudgedControl {
+    /// Which one.
+    pub kind: ControlKind,
     /// What was decided.
     pub recorded: Decision,
     /// What is decided now.
@@ -118,6 +133,7 @@ impl<H: Harness> Replay<H> {
         };
         Ok(Self {
             rounds: earlier.past.rounds().to_vec(),
+            controls: earlier.controls.arms.clone(),
             lineage: Lineage::replay(seed, promotions)?,
             benchmark: Arc::new(trials.benchmark()?),
             trials: Arc::new(trials),
@@ -144,6 +160,39 @@ impl<H: Harness> Replay<H> {
         for report in &self.rounds {
             replayed.push(self.round(report, &history, validator).await?);
             history.push(report.clone(), self.trials.by_key.values().map(AsRef::as_ref));
+        }
+        Ok(replayed)
+    }
+
+    /// Judges the run's controls again, as in its first round; empty without any.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub async fn judge_controls(
+        &self,
+        validator: &dyn Validator<Placebo<H>>,
+    ) -> Result<Vec<RejudgedControl>> {
+        let seed = self.lineage.seed();
+        let incumbent = Placebo::of(seed.clone()).fingerprint()?;
+        let mut replayed = Vec::new();
+        for arm in &self.controls {
+            let Some(recorded) = arm.decision.clone() else { continue };
+            let edit =
+                arm.edit.clone().map(serde_json::from_value).transpose().map_err(|source| {
+                    Error::new(ErrorKind::Mismatch, "a control's edit is of another kind")
+                        .with_source(source)
+                })?;
+            let weaknesses = self.rounds.first().map_or(&[][..], |round| &round.weaknesses);
+            let control = Control { kind: arm.kind, edit, seed, weaknesses };
+            let arena = self.arena(1, Phase::Control);
+            let judged = control.judge(validator, (&*self.trials, &*self.benchmark), &arena).await;
+            let missing = self.trials.take_missing(incumbent);
+            let replayed_now = match judged {
+                Ok(decision) => Replayed::Decided(decision),
+                Err(_) if !missing.is_empty() => Replayed::Short(missing),
+                Err(error) => return Err(error),
+            };
+            replayed.push(RejudgedControl { kind: arm.kind, recorded, replayed: replayed_now });
         }
         Ok(replayed)
     }
@@ -245,7 +294,7 @@ impl<H: Harness> Replay<H> {
         [Phase::Assess, Phase::Deepen].into_iter().flat_map(of).collect()
     }
 
-    fn arena(&self, round: u32, phase: Phase) -> Arena<H> {
+    fn arena<K: Harness>(&self, round: u32, phase: Phase) -> Arena<K> {
         let (trials, benchmark) = (Arc::clone(&self.trials), Arc::clone(&self.benchmark));
         let arena = Arena::recorded(trials, benchmark, self.attempts, self.seed, round, phase);
         let recorded = Arc::clone(&self.consulted);

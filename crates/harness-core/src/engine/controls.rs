@@ -21,9 +21,11 @@ use crate::placebo::{Placebo, PlaceboEdit};
 use crate::proposal::Proposal;
 use crate::replay::RecordedTrials;
 use crate::runner::Order;
+use crate::split::Benchmark;
 use crate::trial::{HeldIn, HeldOut, Phase, Replicate, SplitName, Trial, Trials};
 use crate::validator::{Incumbent, Validator};
 use crate::verdict::Decision;
+use crate::weakness::Weakness;
 
 /// Who judges the controls, and where their edits come from.
 #[derive(Debug)]
@@ -252,53 +254,19 @@ impl<H: Harness> Engine<H> {
             return Ok(ControlArm { kind, edit: None, decision: None, floor: None });
         }
         let plain = edit.as_ref().map(report::plain_edit).transpose()?;
-        let decision = self.judge_as_in_the_first_round(group, recorded, kind, edit).await?;
+        let control = Control {
+            kind,
+            edit,
+            seed,
+            weaknesses: self.rounds().first().map_or(&[][..], |round| &round.weaknesses),
+        };
+        let (on, arena) = ((recorded, &*self.benchmark), self.control_arena());
+        let decision = control.judge(group.validator.as_ref(), on, &arena).await?;
         let floor = match kind {
             ControlKind::Same => self.noise_floor().await?,
             ControlKind::Neutral | ControlKind::Random => None,
         };
         Ok(ControlArm { kind, edit: plain, decision: Some(decision), floor })
-    }
-
-    async fn judge_as_in_the_first_round(
-        &self,
-        group: &ControlGroup<H>,
-        recorded: &RecordedTrials,
-        kind: ControlKind,
-        edit: Option<H::Edit>,
-    ) -> Result<Decision> {
-        let harness = Placebo::of(self.lineage.seed().clone());
-        let print = harness.fingerprint()?;
-        let assessed = |split| recorded.of(print, (1, Phase::Assess), split, &self.benchmark);
-        let held_in: Trials<HeldIn> = Trials::new(assessed(SplitName::HeldIn))?;
-        let held_out: Trials<HeldOut> = Trials::new(assessed(SplitName::HeldOut))?;
-        let weaknesses = self.rounds().first().map_or(&[][..], |round| &round.weaknesses);
-        let history = RunHistory::default();
-        let incumbent = Incumbent {
-            harness: &harness,
-            held_in: &held_in,
-            held_out: &held_out,
-            weaknesses,
-            history: &history,
-        };
-        let edit = PlaceboEdit { label: kind.label().to_owned(), edit };
-        let proposal = Proposal {
-            id: ProposalId::new(kind.label()),
-            weakness: weaknesses
-                .first()
-                .map_or_else(|| WeaknessId::new("none"), |first| first.id.clone()),
-            surface: surface_of::<H>(&edit),
-            mechanism: kind.as_str().to_owned(),
-            edit,
-            rationale: "a control".to_owned(),
-            expected_to_mend: BTreeSet::new(),
-            risks: String::new(),
-        };
-        let arena = self.control_arena();
-        let judgement = group.validator.judge(&incumbent, vec![proposal], &arena).await?;
-        judgement.judged.into_iter().next().map(|judged| judged.decision).ok_or_else(|| {
-            Error::new(ErrorKind::Contract, "the validator of the controls gave no decision")
-        })
     }
 
     fn control_arena(&self) -> Arena<Placebo<H>> {
@@ -378,6 +346,57 @@ impl<H: Harness> Engine<H> {
             })
         };
         attempts.flat_map(of).collect()
+    }
+}
+
+/// A candidate that is known to be nothing, as if it had been proposed in the first round.
+pub(crate) struct Control<'a, H: Harness> {
+    pub(crate) kind: ControlKind,
+    pub(crate) edit: Option<H::Edit>,
+    pub(crate) seed: &'a H,
+    /// The first round's.
+    pub(crate) weaknesses: &'a [Weakness],
+}
+
+impl<H: Harness> Control<'_, H> {
+    /// The decision of `validator`, from the assessment of the first round and what it asks the arena for.
+    pub(crate) async fn judge(
+        self,
+        validator: &dyn Validator<Placebo<H>>,
+        (recorded, benchmark): (&RecordedTrials, &Benchmark),
+        arena: &Arena<Placebo<H>>,
+    ) -> Result<Decision> {
+        let Self { kind, edit, seed, weaknesses } = self;
+        let harness = Placebo::of(seed.clone());
+        let print = harness.fingerprint()?;
+        let assessed = |split| recorded.of(print, (1, Phase::Assess), split, benchmark);
+        let held_in: Trials<HeldIn> = Trials::new(assessed(SplitName::HeldIn))?;
+        let held_out: Trials<HeldOut> = Trials::new(assessed(SplitName::HeldOut))?;
+        let history = RunHistory::default();
+        let incumbent = Incumbent {
+            harness: &harness,
+            held_in: &held_in,
+            held_out: &held_out,
+            weaknesses,
+            history: &history,
+        };
+        let edit = PlaceboEdit { label: kind.label().to_owned(), edit };
+        let proposal = Proposal {
+            id: ProposalId::new(kind.label()),
+            weakness: weaknesses
+                .first()
+                .map_or_else(|| WeaknessId::new("none"), |first| first.id.clone()),
+            surface: surface_of::<H>(&edit),
+            mechanism: kind.as_str().to_owned(),
+            edit,
+            rationale: "a control".to_owned(),
+            expected_to_mend: BTreeSet::new(),
+            risks: String::new(),
+        };
+        let judgement = validator.judge(&incumbent, vec![proposal], arena).await?;
+        judgement.judged.into_iter().next().map(|judged| judged.decision).ok_or_else(|| {
+            Error::new(ErrorKind::Contract, "the validator of the controls gave no decision")
+        })
     }
 }
 

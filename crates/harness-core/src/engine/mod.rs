@@ -28,6 +28,7 @@ pub use self::prune::{Ablation, AblationOutcome, Pruning};
 pub use self::report::{Assessed, RoundReport, RunReport, TrialCounts};
 pub use self::stop::StopReason;
 
+pub(crate) use self::controls::Control;
 pub(crate) use self::report::{typed as typed_proposal, typed_promotion};
 pub(crate) use self::resume::Earlier;
 

@@ -37,7 +37,7 @@ pub(crate) struct Earlier {
     fresh: HashMap<TrialId, Arc<Trial>>,
     pub(crate) promotions: Vec<Promotion<Value>>,
     pub(super) claims: Vec<Claim>,
-    pub(super) controls: Controls,
+    pub(crate) controls: Controls,
     pub(super) money: Money,
     /// Trials that were begun and have not ended.
     running: HashSet<TrialId>,
