@@ -48,6 +48,7 @@ impl LocalSandbox {
             control_groups: level == Level::Full,
             state: options.state.display().to_string(),
             many_ids: options.root.is_some(),
+            network: options.public_network,
         };
         let spawner = Arc::new(Spawner::start(setup).map_err(refuse)?);
         let isolation = level.isolation(&options);

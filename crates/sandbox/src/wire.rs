@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) state: String,
     /// Whether sessions have a root file system with users of its own.
     pub(crate) many_ids: bool,
+    /// Whether a session may share the host's network.
+    pub(crate) network: bool,
 }
 
 /// Engine to spawner, with the session's socket: open a session.
@@ -133,9 +135,9 @@ pub(crate) enum Request {
     Namespaces,
 }
 
-/// The namespaces of a session, by their names in `/proc`, in the order in which they are entered: the user
-/// namespace first, which gives the right to enter the others.
-pub(crate) const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "ipc", "uts", "pid"];
+/// The namespaces of a session, by their names in `/proc`, in the order in which they are entered: the network first, which
+/// may be the supervisor's, then the user namespace, which gives the right to enter the others.
+pub(crate) const NAMESPACES: [&str; 6] = ["net", "user", "mnt", "ipc", "uts", "pid"];
 
 /// A command with everything resolved by the engine.
 #[derive(Debug, Serialize, Deserialize)]

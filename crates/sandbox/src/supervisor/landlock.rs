@@ -19,8 +19,8 @@ use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
 use super::identity::Identity;
-use super::memory::Memory;
 use super::place::Place;
+use super::start::Own;
 use super::template::{DEVICES, READABLE_ETC, SYSTEM};
 use super::{confine, private, serve};
 use crate::wire::{Confinement, Plan};
@@ -35,7 +35,7 @@ pub(super) fn session(
     directory: &Path,
     identity: &Identity,
     filter: &Filter,
-    memory: Memory,
+    own: Own,
 ) -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
     confine::empty_bounding_set();
@@ -51,7 +51,7 @@ pub(super) fn session(
     filter.apply(Confinement::Landlock, plan.network, false)?;
     let beside = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
     let bounds = Bounds { file_bytes: Some(plan.disk_bytes), filter: beside };
-    let outcome = serve::run(socket, place, memory, bounds, lacks.into_iter().collect());
+    let outcome = serve::run(socket, place, own, bounds, lacks.into_iter().collect());
     private::end_processes();
     outcome
 }

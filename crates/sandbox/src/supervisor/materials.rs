@@ -10,6 +10,7 @@ use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
 use super::identity::{BLOCK, Subordinate};
 use super::lease::Lease;
+use super::network::Network;
 use super::template::Template;
 use super::{confine, private};
 use crate::sys;
@@ -24,6 +25,8 @@ pub(super) struct Materials {
     pub(super) template: Option<Template>,
     pub(super) groups: Option<Groups>,
     pub(super) subordinate: Option<Subordinate>,
+    /// Absent where a session may share the host's, to which an ordinary user's supervisor could not return.
+    pub(super) network: Option<Network>,
 }
 
 impl Materials {
@@ -34,8 +37,10 @@ impl Materials {
             Lease::take(state).doing(&format!("making a directory in {}", state.display()))?;
         let filter = Filter::compile();
         let groups = setup.control_groups.then(Groups::claim).transpose()?;
-        let mut materials = Self { filter, lease, template: None, groups, subordinate: None };
+        let mut materials =
+            Self { filter, lease, template: None, groups, subordinate: None, network: None };
         if setup.confinement == Confinement::Namespace {
+            materials.network = (!setup.network).then(Network::default);
             materials.enter_namespaces(setup).inspect_err(|_| materials.remove())?;
         }
         Ok(materials)

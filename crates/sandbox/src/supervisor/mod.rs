@@ -19,6 +19,7 @@ mod materials;
 mod memory;
 mod mounts;
 mod namespace;
+mod network;
 mod place;
 mod private;
 mod serve;

@@ -4,7 +4,6 @@ use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
     DumpableBehavior, Gid, Signal, Uid, set_dumpable_behavior, set_parent_process_death_signal,
 };
@@ -15,9 +14,9 @@ use super::changed::Layers;
 use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
-use super::memory::Memory;
 use super::mounts::{Given, Translated};
 use super::place::Place;
+use super::start::Own;
 use super::template::Template;
 use super::{confine, landlock, mounts, serve};
 use crate::sys;
@@ -37,26 +36,22 @@ pub(super) struct Go {
 /// Confines the calling process, which has just been cloned into its namespaces, and serves.
 pub(super) fn session(
     socket: &OwnedFd,
-    go: &OwnedFd,
     plan: &Plan,
     template: &Template,
     given: &Given,
     filter: &Filter,
-    memory: Memory,
+    own: Own,
 ) -> Result<(), Failure> {
     // The spawner writes the id maps meanwhile: none of this needs them. Only now that the process is in its own control
     // groups, which become the top of what is seen of them.
     sys::unshare(libc::CLONE_NEWCGROUP).doing("hiding the control groups")?;
     rustix::system::sethostname(b"sandbox").doing("naming the host")?;
-    if !plan.network {
-        loopback()?;
-    }
-    let translated = wait(go)?;
+    let translated = wait(own.go.as_ref())?;
     become_user(if plan.root.is_some() { 0 } else { ID })?;
     let layers = mounts::enter_private_root(plan, template, given, &translated)?;
     // A second line behind the filter; absent where /proc is.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
-    confine_and_serve(socket, plan, filter, memory, layers)
+    confine_and_serve(socket, plan, filter, own, layers)
 }
 
 /// What a view and the session that it looks into have in common.
@@ -64,7 +59,7 @@ pub(super) fn confine_and_serve(
     socket: &OwnedFd,
     plan: &Plan,
     filter: &Filter,
-    memory: Memory,
+    own: Own,
     layers: Option<Layers>,
 ) -> Result<(), Failure> {
     let place = Place::open(Path::new("/"), true, plan)?.with_layers(layers);
@@ -80,17 +75,12 @@ pub(super) fn confine_and_serve(
     let lacks = if plan.view { None } else { landlock::scope()? };
     filter.apply(Confinement::Namespace, plan.network, plan.root.is_some())?;
     let filter = plan.workspace.as_ref().map(|_| filter.beside_a_workspace());
-    serve::run(
-        socket,
-        place,
-        memory,
-        Bounds { file_bytes: None, filter },
-        lacks.into_iter().collect(),
-    )
+    serve::run(socket, place, own, Bounds { file_bytes: None, filter }, lacks.into_iter().collect())
 }
 
-fn wait(go: &OwnedFd) -> Result<Translated, Failure> {
-    let received = wire::receive::<Go>(go.as_fd()).doing("waiting for the id maps")?;
+fn wait(go: Option<&OwnedFd>) -> Result<Translated, Failure> {
+    let received = go.map_or(Ok(None), |go| wire::receive::<Go>(go.as_fd()));
+    let received = received.doing("waiting for the id maps")?;
     let Some((go, fds)) = received else {
         return Err(Failure::new("waiting for the id maps", rustix::io::Errno::PIPE));
     };
@@ -109,10 +99,4 @@ pub(super) fn become_user(id: u32) -> Result<(), Failure> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")?;
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     Ok(())
-}
-
-fn loopback() -> Result<(), Failure> {
-    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-        .doing("opening a socket for the loopback interface")?;
-    sys::loopback_up(socket.as_fd()).doing("switching the loopback interface on")
 }

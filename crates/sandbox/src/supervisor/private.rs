@@ -16,8 +16,8 @@ use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::identity::Identity;
 use super::lease::random;
-use super::memory::Memory;
 use super::place::Place;
+use super::start::Own;
 use super::{serve, tree};
 use crate::wire::Plan;
 
@@ -82,13 +82,13 @@ pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
     directory: &Path,
-    memory: Memory,
+    own: Own,
 ) -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
     set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the session to its parent")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("becoming undumpable")?;
     let place = Place::open(directory, false, plan)?;
-    let outcome = serve::run(socket, place, memory, Bounds::default(), Vec::new());
+    let outcome = serve::run(socket, place, own, Bounds::default(), Vec::new());
     end_processes();
     outcome
 }

@@ -18,6 +18,7 @@ use super::failure::{Doing as _, Failure};
 use super::memory::{self, Memory};
 use super::place::Place;
 use super::spawner::numbered;
+use super::start::Own;
 use super::{command, files, list, shared, stamp, tree};
 use crate::sys;
 use crate::wire::{self, Exec, Numbered, Reply, Request, Status};
@@ -58,17 +59,18 @@ struct Server<'a> {
 pub(super) fn run(
     socket: &OwnedFd,
     place: Place,
-    memory: Memory,
+    own: Own,
     bounds: Bounds,
     lacks: Vec<String>,
 ) -> Result<(), Failure> {
     let children = sys::child_signals().doing("watching child processes")?;
     let opened = Reply::Opened { root: place.private_root(), lacks };
-    // Closed before there is any command.
-    let own = pidfd_open(getpid(), PidfdFlags::empty()).doing("opening the session's process")?;
-    wire::send(socket.as_fd(), &numbered(opened), &[own.as_fd()], true)
+    let process = pidfd_open(getpid(), PidfdFlags::empty()).doing("opening the first process")?;
+    wire::send(socket.as_fd(), &numbered(opened), &[process.as_fd()], true)
         .doing("answering the engine")?;
-    drop(own);
+    let Own { memory, go } = own;
+    // The spawner may turn to the next session now; and no command has been started yet.
+    drop((process, go));
     let mut server = Server { socket, place, running: HashMap::new(), bounds, memory };
     // Any error here means that the engine is gone or the socket is broken: the session ends.
     let _ = server.serve(&children);

@@ -17,6 +17,7 @@ use rustix::process::{
 use super::cgroup::{Groups, SessionGroup};
 use super::failure::Failure;
 use super::materials::Materials;
+use super::network::Network;
 use super::start::{After, Live, start};
 use super::{confine, serve, sweep, tree};
 use crate::sys::{self, Child};
@@ -47,6 +48,7 @@ fn serve(control: OwnedFd, setup: &Setup) -> io::Result<()> {
         materials: Materials::prepare(setup),
         live: swept.into_iter().map(finishing).collect(),
         leaving: Vec::new(),
+        opening: None,
         deaths: sys::child_signals()?,
     };
     while let Some(ready) = spawner.wait(&control)? {
@@ -60,6 +62,7 @@ fn serve(control: OwnedFd, setup: &Setup) -> io::Result<()> {
             spawner.bury(index);
         }
         spawner.remove_groups();
+        spawner.make_ready();
     }
     drop(control);
     spawner.end_all();
@@ -94,6 +97,8 @@ struct Spawner {
     live: Vec<Live>,
     /// Control groups whose last process was not yet gone.
     leaving: Vec<SessionGroup>,
+    /// Of the session that was started last, if it is not open yet.
+    opening: Option<OwnedFd>,
     /// Readable when a child ends.
     deaths: OwnedFd,
 }
@@ -108,11 +113,16 @@ impl Spawner {
         self.materials.as_ref().ok()?.groups.as_ref()
     }
 
+    fn network(&self) -> Option<&Network> {
+        self.materials.as_ref().ok()?.network.as_ref()
+    }
+
     fn wait(&mut self, control: &OwnedFd) -> io::Result<Option<Ready>> {
         let mut polled =
             vec![PollFd::new(control, PollFlags::IN), PollFd::new(&self.deaths, PollFlags::IN)];
         let children = self.live.iter().map(|session| &session.child.pidfd);
         polled.extend(children.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        polled.extend(self.opening.iter().map(|session| PollFd::new(session, PollFlags::IN)));
         let spare = self.groups().is_some_and(Groups::has_spares);
         let patience = match &self.leaving[..] {
             [] => spare.then_some(&QUIET),
@@ -129,7 +139,11 @@ impl Spawner {
         let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
         let control = ready.next().unwrap_or(false);
         let died = ready.next().unwrap_or(false);
-        let ended = ready.enumerate().filter_map(|(index, ended)| ended.then_some(index)).collect();
+        let ended = ready.by_ref().take(self.live.len()).enumerate();
+        let ended = ended.filter_map(|(index, ended)| ended.then_some(index)).collect();
+        if ready.next().unwrap_or(false) {
+            self.opening = None;
+        }
         if died {
             self.collect_strangers();
         }
@@ -142,6 +156,14 @@ impl Spawner {
     fn collect_strangers(&self) {
         serve::drain(&self.deaths);
         while let Ok(Some(_)) | Err(Errno::INTR) = wait(WaitOptions::NOHANG) {}
+    }
+
+    /// Makes what the next session needs, once the last one has all that it needs: where there are two processors, it would wait for
+    /// the one on which this is done.
+    fn make_ready(&self) {
+        if let Some(network) = self.network().filter(|_| self.opening.is_none()) {
+            network.renew();
+        }
     }
 
     /// Starts a session. Whatever goes wrong is told on the session's own socket, which comes first.
@@ -165,6 +187,7 @@ impl Spawner {
                     let pidfd = [live.child.pidfd.as_fd()];
                     let _ = wire::send(socket.as_fd(), &numbered(Reply::Started), &pidfd, true);
                 }
+                self.opening = live.opening.take().or(self.opening.take());
                 self.live.push(live);
             }
             Err(failure) => {
@@ -234,7 +257,7 @@ impl Spawner {
 }
 
 fn finishing(child: Child) -> Live {
-    Live { child, after: After::Finish, identity: None, group: None }
+    Live { child, after: After::Finish, identity: None, group: None, opening: None }
 }
 
 /// Replies that answer no request carry the number 0.

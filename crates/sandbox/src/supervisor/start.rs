@@ -18,7 +18,7 @@ use super::mounts::{self, Given, tree};
 use super::namespace::Go;
 use super::private::PrivateDirectory;
 use super::spawner::numbered;
-use super::{confine, landlock, namespace, private, view};
+use super::{confine, landlock, namespace, network, private, view};
 use crate::sys::{self, Child};
 use crate::wire::{self, Confinement, Plan};
 
@@ -35,6 +35,16 @@ pub(super) struct Live {
     pub(super) after: After,
     pub(super) identity: Option<Identity>,
     pub(super) group: Option<SessionGroup>,
+    /// Hangs up when the session is open.
+    pub(super) opening: Option<OwnedFd>,
+}
+
+/// What is a session's own from its beginning.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) memory: Memory,
+    /// Where it hears that it may go on; its end is heard, too.
+    pub(super) go: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -98,17 +108,17 @@ fn start_in_directory<'a>(
     let identity = confined.then(|| identity_beside(plan, taken)).transpose()?;
     let private = PrivateDirectory::create(materials.directory(), identity.as_ref())?;
     let path = private.path().to_owned();
-    let memory = memory(plan, group)?;
+    let own = Own { memory: memory(plan, group)?, go: None };
     let child = sys::clone_process(0, || {
-        child(socket, &[], group, memory, |memory| match &identity {
+        child(socket, &[], group, own, |own| match &identity {
             Some(identity) => {
-                landlock::session(socket, plan, &path, identity, &materials.filter, memory)
+                landlock::session(socket, plan, &path, identity, &materials.filter, own)
             }
-            None => private::session(socket, plan, &path, memory),
+            None => private::session(socket, plan, &path, own),
         })
     })
     .doing("starting the session's process")?;
-    Ok(Live { child, after: After::Clean(private), identity, group: None })
+    Ok(Live { child, after: After::Clean(private), identity, group: None, opening: None })
 }
 
 /// Without an id map only the owner of a shared directory can work in it.
@@ -144,15 +154,23 @@ fn start_in_namespaces<'a>(
         Some(_) => identity.many()?,
         None => identity.single(namespace::ID),
     };
-    let memory = memory(plan, group)?;
     let given = Given::take(plan, matches!(identity, Identity::Assigned { .. }))?;
     let (go, ours) = pair()?;
-    let network = if plan.network { 0 } else { libc::CLONE_NEWNET };
+    let own = Own { memory: memory(plan, group)?, go: Some(go) };
+    let network = match &materials.network {
+        _ if plan.network => 0,
+        // Servers of a root file system have a right over the namespace: it must be the session's own.
+        Some(network) if plan.root.is_none() => network.take(),
+        _ => libc::CLONE_NEWNET,
+    };
     let clone = || {
         sys::clone_process(NAMESPACES | network, || {
-            let keep: Vec<_> = given.descriptors().chain([go.as_fd()]).collect();
-            child(socket, &keep, group, memory, |memory| {
-                namespace::session(socket, &go, plan, template, &given, &materials.filter, memory)
+            let keep: Vec<_> = given.descriptors().collect();
+            child(socket, &keep, group, own, |own| {
+                if network != 0 {
+                    network::loopback_up()?;
+                }
+                namespace::session(socket, plan, template, &given, &materials.filter, own)
             })
         })
     };
@@ -161,10 +179,11 @@ fn start_in_namespaces<'a>(
     let child = cloned.doing("creating the namespaces")?;
     let deny = matches!(identity, Identity::Inherited { subordinate: None, .. });
     let pid = child.pid;
-    let live = Live { child, after: After::Nothing, identity: Some(identity), group: None };
+    let live =
+        Live { child, after: After::Nothing, identity: Some(identity), group: None, opening: None };
     let ready = map_ids(pid, deny, &uids, &gids).and_then(|()| translated(plan, &live));
     match ready {
-        Ok(handed) => Ok(release(live, &ours, &handed)),
+        Ok(handed) => Ok(release(live, ours, &handed)),
         Err(failure) => Err(abandon(&live, failure)),
     }
 }
@@ -180,20 +199,20 @@ fn start_view(
     let template = materials.template.as_ref().ok_or_else(none)?;
     let branches = template.branches(template.path())?;
     let resolver = mounts::resolver(plan);
-    let memory = memory(plan, group)?;
+    let own = Own { memory: memory(plan, group)?, go: None };
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
         keep.extend(branches.iter().chain(&resolver).map(OwnedFd::as_fd));
-        child(socket, &keep, group, memory, |memory| {
+        child(socket, &keep, group, own, |own| {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("tying the view to its parent")?;
             view::enter(given)?;
             let inner = sys::clone_process(0, || {
                 let keep: Vec<_> = branches.iter().chain(&resolver).map(OwnedFd::as_fd).collect();
-                child(socket, &keep, &None, memory, |memory| {
+                child(socket, &keep, &None, own, |own| {
                     let root =
                         view::Root { template, branches: &branches, resolver: resolver.as_ref() };
-                    view::session(socket, plan, &root, &materials.filter, memory)
+                    view::session(socket, plan, &root, &materials.filter, own)
                 })
             })
             .doing("starting the view's process")?;
@@ -202,7 +221,7 @@ fn start_view(
         })
     })
     .doing("starting the view's process")?;
-    Ok(Live { child, after: After::Patience, identity: None, group: None })
+    Ok(Live { child, after: After::Patience, identity: None, group: None, opening: None })
 }
 
 /// Mounts whose owners are translated, for the new session's ids: only an engine that is root can make them, and
@@ -258,13 +277,13 @@ fn owners(uid: u32, gid: u32, id: u32) -> Result<OwnedFd, Failure> {
 }
 
 /// Lets a process that waits go on.
-fn release(live: Live, go: &OwnedFd, handed: &[(Part, OwnedFd)]) -> Live {
+fn release(live: Live, go: OwnedFd, handed: &[(Part, OwnedFd)]) -> Live {
     let there = |part| handed.iter().any(|(other, _)| *other == part);
     let message = Go { workspace: there(Part::Workspace), lower: there(Part::Lower) };
     let fds: Vec<_> = handed.iter().map(|(_, fd)| fd.as_fd()).collect();
     // A failure means that the child is gone, which its pidfd tells as well.
     let _ = wire::send(go.as_fd(), &message, &fds, true);
-    live
+    Live { opening: Some(go), ..live }
 }
 
 /// Ends a process that cannot become a session.
@@ -287,14 +306,14 @@ fn child(
     socket: &OwnedFd,
     more: &[BorrowedFd<'_>],
     group: &Option<SessionGroup>,
-    memory: Memory,
-    session: impl FnOnce(Memory) -> Result<(), Failure>,
+    own: Own,
+    session: impl FnOnce(Own) -> Result<(), Failure>,
 ) -> Infallible {
     let mut keep = more.to_vec();
-    keep.extend(memory.file());
+    keep.extend(own.memory.file().into_iter().chain(own.go.as_ref().map(OwnedFd::as_fd)));
     let entered = group.as_ref().map_or(Ok(()), SessionGroup::enter);
     let outcome = entered.and_then(|()| keep_only(socket, &keep));
-    let outcome = outcome.and_then(|()| session(memory));
+    let outcome = outcome.and_then(|()| session(own));
     let failed = outcome.is_err();
     if let Err(failure) = outcome {
         let _ = wire::send(socket.as_fd(), &numbered(failure.into_reply()), &[], true);

@@ -13,8 +13,8 @@ use rustix::process::set_child_subreaper;
 
 use super::failure::{Doing as _, Failure};
 use super::filter::Filter;
-use super::memory::Memory;
 use super::mounts::{self, tree};
+use super::start::Own;
 use super::template::Template;
 use super::{namespace, private};
 use crate::sys;
@@ -51,17 +51,17 @@ pub(super) fn enter(namespaces: &[OwnedFd]) -> Result<(), Failure> {
 pub(super) fn session(
     socket: &OwnedFd,
     plan: &Plan,
-    own: &Root<'_>,
+    parts: &Root<'_>,
     filter: &Filter,
-    memory: Memory,
+    own: Own,
 ) -> Result<(), Failure> {
     sys::unshare(libc::CLONE_NEWNS).doing("making a view's mounts its own")?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .doing("making a view's mounts private")?;
     namespace::become_user(if plan.root.is_some() { 0 } else { namespace::ID })?;
     set_child_subreaper(Some(rustix::process::getpid())).doing("adopting orphans")?;
-    enter_root(plan, own)?;
-    let outcome = namespace::confine_and_serve(socket, plan, filter, memory, None);
+    enter_root(plan, parts)?;
+    let outcome = namespace::confine_and_serve(socket, plan, filter, own, None);
     private::end_processes();
     outcome
 }

@@ -253,6 +253,33 @@ async fn namespaces_have_a_root_and_a_network_of_their_own() {
     assert_eq!(stdout(&*session, "cat <(echo substituted)").await, "substituted\n");
 }
 
+/// Network namespaces are made ahead: what one session did in its own, no other must see.
+#[tokio::test]
+async fn no_network_is_used_twice() {
+    let facts = "readlink /proc/self/ns/net; awk '/lo:/ { print $2 + $10 }' /proc/net/dev; \
+                 wc -l < /proc/net/tcp";
+    let traffic = "use IO::Socket::INET; my $l = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort \
+                   => 8080) or die; my $c = IO::Socket::INET->new('127.0.0.1:8080') or die; print $c 'x' x 999; close $c";
+    for kind in [SandboxKind::Full, SandboxKind::User] {
+        let Some(sandbox) = backend(kind) else { continue };
+        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let mut seen = vec![own.display().to_string()];
+        // All of them live, so that no number is given to another namespace.
+        let mut sessions = Vec::new();
+        for _ in 0..6 {
+            let session = open(&sandbox).await;
+            let facts = stdout(&*session, facts).await;
+            let facts: Vec<&str> = facts.lines().collect();
+            assert_eq!(facts[1..], ["0", "1"], "{kind:?}: traffic, and the heading of a table");
+            assert!(!seen.iter().any(|other| other == facts[0]), "{kind:?}: {facts:?}, {seen:?}");
+            seen.push(facts[0].to_owned());
+            let used = session.exec(&Command::program(["perl", "-e", traffic])).await.unwrap();
+            assert!(used.exit.is_success(), "{kind:?}: {}", used.stderr.text());
+            sessions.push(session);
+        }
+    }
+}
+
 #[tokio::test]
 async fn storage_and_processes_are_bounded() {
     let Some(sandbox) = backend(SandboxKind::Namespace) else { return };
