@@ -53,7 +53,8 @@ async fn attempt(sandbox: &dyn Sandbox, arena: &Arena, script: &str) -> ExecOutp
     let session = sandbox.open(&Environment::default()).await.unwrap();
     let mut command = Command::shell(script).with_timeout(Duration::from_secs(30));
     command.env = arena.variables();
-    let output = session.exec(&command).await.unwrap();
+    let output = session.exec(&command).await;
+    let output = output.unwrap_or_else(|error| panic!("{script}: {error:?}"));
     session.close().await.unwrap();
     output
 }
