@@ -60,7 +60,7 @@ pub(super) fn start(
         chdir(&cwd)?;
         prepare(bounds)
     });
-    started.inspect(|pid| first_to_be_killed(*pid)).map_err(|error| not_started(program, &error))
+    started.map_err(|error| not_started(program, &error))
 }
 
 /// Arguments and environment as the kernel takes them.
@@ -79,13 +79,6 @@ fn prepare(bounds: &Bounds) -> io::Result<()> {
         confine::limit_file_size(bytes)?;
     }
     bounds.filter.as_ref().map_or(Ok(()), |filter| apply_filter(filter).map_err(io::Error::other))
-}
-
-/// Where memory runs out, in its control group or on the whole machine, the kernel kills a command and what that starts before
-/// the session's first process, with which the session would end and nobody could say why.
-fn first_to_be_killed(pid: i32) {
-    // Of itself a command cannot tell it: until it is executed, its files there are root's.
-    let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
 }
 
 fn not_started(program: &str, error: &io::Error) -> Reply {

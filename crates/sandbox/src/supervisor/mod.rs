@@ -22,6 +22,7 @@ mod namespace;
 mod network;
 mod place;
 mod private;
+mod score;
 mod serve;
 mod shared;
 mod spawner;

@@ -17,9 +17,10 @@ use super::command::Bounds;
 use super::failure::{Doing as _, Failure};
 use super::memory::{self, Memory};
 use super::place::Place;
+use super::score::Score;
 use super::spawner::numbered;
 use super::start::Own;
-use super::{command, files, list, shared, stamp, tree};
+use super::{command, files, list, score, shared, stamp, tree};
 use crate::sys;
 use crate::wire::{self, Exec, Numbered, Reply, Request, Status};
 
@@ -53,6 +54,7 @@ struct Server<'a> {
     running: HashMap<i32, Running>,
     bounds: Bounds,
     memory: Memory,
+    score: Option<Score>,
 }
 
 /// Tells the engine that the session is open and serves it until it is gone.
@@ -68,10 +70,10 @@ pub(super) fn run(
     let process = pidfd_open(getpid(), PidfdFlags::empty()).doing("opening the first process")?;
     wire::send(socket.as_fd(), &numbered(opened), &[process.as_fd()], true)
         .doing("answering the engine")?;
-    let Own { memory, go } = own;
+    let Own { memory, go, score } = own;
     // The spawner may turn to the next session now; and no command has been started yet.
     drop((process, go));
-    let mut server = Server { socket, place, running: HashMap::new(), bounds, memory };
+    let mut server = Server { socket, place, running: HashMap::new(), bounds, memory, score };
     // Any error here means that the engine is gone or the socket is broken: the session ends.
     let _ = server.serve(&children);
     Ok(())
@@ -155,7 +157,8 @@ impl Server<'_> {
 
     fn start(&mut self, id: u64, exec: &Exec, fds: Vec<OwnedFd>) -> Result<(), Reply> {
         let kills = self.memory.kills();
-        let pid = command::start(&self.place, exec, fds, &self.bounds)?;
+        let start = || command::start(&self.place, exec, fds, &self.bounds);
+        let pid = score::first_to_be_killed(self.score.as_ref(), start)?;
         let dying = HashSet::new();
         let running = Running { id, ended: None, dying, out_of_memory: false, kills };
         self.running.insert(pid, running);

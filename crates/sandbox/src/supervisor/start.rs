@@ -17,6 +17,7 @@ use super::memory::{Memory, Watch};
 use super::mounts::{self, Given, tree};
 use super::namespace::Go;
 use super::private::PrivateDirectory;
+use super::score::Score;
 use super::spawner::numbered;
 use super::{confine, landlock, namespace, network, private, view};
 use crate::sys::{self, Child};
@@ -45,6 +46,7 @@ pub(super) struct Own {
     pub(super) memory: Memory,
     /// Where it hears that it may go on; its end is heard, too.
     pub(super) go: Option<OwnedFd>,
+    pub(super) score: Option<Score>,
 }
 
 #[derive(Debug)]
@@ -108,7 +110,7 @@ fn start_in_directory<'a>(
     let identity = confined.then(|| identity_beside(plan, taken)).transpose()?;
     let private = PrivateDirectory::create(materials.directory(), identity.as_ref())?;
     let path = private.path().to_owned();
-    let own = Own { memory: memory(plan, group)?, go: None };
+    let own = Own { memory: memory(plan, group)?, go: None, score: None };
     let child = sys::clone_process(0, || {
         child(socket, &[], group, own, |own| match &identity {
             Some(identity) => {
@@ -156,7 +158,7 @@ fn start_in_namespaces<'a>(
     };
     let given = Given::take(plan, matches!(identity, Identity::Assigned { .. }))?;
     let (go, ours) = pair()?;
-    let own = Own { memory: memory(plan, group)?, go: Some(go) };
+    let own = Own { memory: memory(plan, group)?, go: Some(go), score: None };
     let network = match &materials.network {
         _ if plan.network => 0,
         // Servers of a root file system have a right over the namespace: it must be the session's own.
@@ -199,7 +201,7 @@ fn start_view(
     let template = materials.template.as_ref().ok_or_else(none)?;
     let branches = template.branches(template.path())?;
     let resolver = mounts::resolver(plan);
-    let own = Own { memory: memory(plan, group)?, go: None };
+    let own = Own { memory: memory(plan, group)?, go: None, score: None };
     let child = sys::clone_process(0, || {
         let mut keep: Vec<BorrowedFd<'_>> = given.iter().map(OwnedFd::as_fd).collect();
         keep.extend(branches.iter().chain(&resolver).map(OwnedFd::as_fd));
@@ -313,7 +315,7 @@ fn child(
     keep.extend(own.memory.file().into_iter().chain(own.go.as_ref().map(OwnedFd::as_fd)));
     let entered = group.as_ref().map_or(Ok(()), SessionGroup::enter);
     let outcome = entered.and_then(|()| keep_only(socket, &keep));
-    let outcome = outcome.and_then(|()| session(own));
+    let outcome = outcome.and_then(|()| session(Own { score: Score::open().ok(), ..own }));
     let failed = outcome.is_err();
     if let Err(failure) = outcome {
         let _ = wire::send(socket.as_fd(), &numbered(failure.into_reply()), &[], true);

@@ -295,6 +295,29 @@ async fn storage_and_processes_are_bounded() {
     assert!(forks.stderr.text().contains("Resource temporarily unavailable"), "{forks:?}");
 }
 
+/// On a busy machine a command once took all memory before the session's first process had said that it is to be killed first.
+#[tokio::test]
+async fn a_command_is_killed_first_from_its_beginning() {
+    for kind in [SandboxKind::Full, SandboxKind::User] {
+        let Some(sandbox) = backend(kind) else { continue };
+        let session = open(&sandbox).await;
+        let scores = Command::program(["cat", "/proc/self/oom_score_adj", "/proc/1/oom_score_adj"]);
+        let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        for _ in 0..50 {
+            let output = session.exec(&scores).await.unwrap();
+            let told = output.stdout.text();
+            assert!(told.starts_with("1000\n"), "{kind:?}: {told}");
+            // Raised for as long as the start takes, no longer.
+            assert!(
+                told.ends_with(&format!("\n{own}")) || told == "1000\n1000\n",
+                "{kind:?}: {told}"
+            );
+        }
+        let own = format!("until [ $(cat /proc/1/oom_score_adj) = {} ]; do :; done", own.trim());
+        stdout(&*session, &own).await;
+    }
+}
+
 /// Control groups are used again: what one session met there, the next must not.
 #[tokio::test]
 async fn sessions_one_after_another_have_limits_of_their_own() {
