@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use harness_core::{Command, Environment, Exit};
 use harness_sandbox::SandboxKind;
 
-use crate::level;
 use crate::table::Row;
+use crate::{level, wait_until};
 
 /// Each starts `sleep MARK` in some way and does not return.
 const WAYS: &[(&str, &str)] = &[
@@ -65,14 +65,6 @@ fn clear_away(mark: &str) {
         }
         left.is_empty()
     });
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < deadline, "waiting: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// One that kills its child when the time is over, the command is cancelled or the session dropped; and one that is killed itself.

@@ -14,7 +14,7 @@ mod table;
 mod tampering;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness_core::{Command, Environment, ExecOutput, Sandbox};
 use harness_sandbox::{SandboxKind, SandboxOptions};
@@ -30,6 +30,15 @@ fn bounded(kind: SandboxKind) -> SandboxOptions {
         return options;
     }
     options.with_processes(48).with_memory(96 << 20).with_disk(16 << 20).with_inodes(2_000)
+}
+
+/// Waits for a condition; its bound is no expectation.
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "waiting: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The sandbox of a level, or `None` after saying why not.

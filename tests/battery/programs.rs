@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use harness_sandbox::SandboxKind;
 
-use crate::level;
+use crate::{level, wait_until};
 
 /// An example beside this test's binary, which cargo builds with it.
 fn program(name: &str) -> Command {
@@ -148,19 +148,13 @@ fn a_time_out_needs_nobody_to_read() {
         let mut command = program("sandbox_run");
         command.args(["exec", "--level", level, "--timeout", "300ms", "--", "yes", &mark]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let code = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status.code();
-            }
-            if std::time::Instant::now() > deadline {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                panic!("{level}: it waits for its reader");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        };
-        assert_eq!(code, Some(124), "{level}");
+        // Should it wait for its reader, the pipe's end ends that when this test fails.
+        let mut ended = None;
+        wait_until("the command's time", || {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert_eq!(ended.and_then(|status| status.code()), Some(124), "{level}");
     }
 }
 
@@ -176,11 +170,7 @@ fn a_signal_ends_the_session_in_order() {
         command.args(["exec", "--level", level, "--workspace"]).arg(place.path());
         command.args(["--", "bash", "-c", "trap '' TERM INT; touch begun; sleep 1000"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while !place.path().join("begun").exists() {
-            assert!(std::time::Instant::now() < deadline, "{level}: it never began");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        wait_until("the command's beginning", || place.path().join("begun").exists());
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(143), "{level}");
