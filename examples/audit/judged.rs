@@ -53,7 +53,7 @@ pub(crate) async fn again(
     let mut judged = JudgedAgain::default();
     let (mut same, mut open) = (0, 0);
     for round in &rounds {
-        judged.expect(round);
+        judged.derive_prior(round);
         for one in &round.judged {
             match outcome(round, one, tasks.is_some()) {
                 Outcome::Same => same += 1,
@@ -77,7 +77,7 @@ pub(crate) async fn again(
 
 impl JudgedAgain {
     /// Adds a round's prior, derived anew from the rounds before it and the incumbent's trials.
-    fn expect(&mut self, round: &ReplayedRound) {
+    fn derive_prior(&mut self, round: &ReplayedRound) {
         let Some((recorded, derived)) = round.judged.iter().find_map(priors) else { return };
         let (number, derived) = (round.round, in_words(&derived));
         if let Some(recorded) =

@@ -218,8 +218,7 @@ fn judged(proposal: &str, decision: &Decision) -> String {
 }
 
 fn expected(report: &RoundReport) -> Option<String> {
-    let words = RoundSummary::of(report).prior_in_words()?;
-    Some(format!("  expected before any trial: {words}"))
+    RoundSummary::of(report).prior_in_words().map(|words| format!("  {words}"))
 }
 
 fn finished(report: &RoundReport) -> String {

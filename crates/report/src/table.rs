@@ -87,9 +87,7 @@ fn round_lines(round: &RoundSummary) -> Vec<String> {
         )
     };
     lines.extend(round.weaknesses.iter().map(weakness));
-    lines.extend(
-        round.prior_in_words().map(|words| format!("  expected before any trial: {words}")),
-    );
+    lines.extend(round.prior_in_words().map(|words| format!("  {words}")));
     if !round.proposals.is_empty() {
         lines.push(proposals_table(round));
         let reason = |proposal: &ProposalSummary| {

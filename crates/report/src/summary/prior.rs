@@ -97,9 +97,10 @@ impl From<&Prior> for PriorSummary {
 }
 
 impl RoundSummary {
-    /// What the gate expected and why, in a sentence; `None` where it has no prior, or nothing came to a trial.
+    /// What the gate expected before the round's candidates and why, in a sentence; `None` where it has no prior, or nothing came to a trial.
     pub fn prior_in_words(&self) -> Option<String> {
-        self.prior.as_ref().map(PriorSummary::in_words)
+        let prior = self.prior.as_ref()?;
+        Some(format!("expected before any trial: {}", prior.in_words()))
     }
 }
 
